@@ -1,0 +1,73 @@
+/**
+ * The file that starts a manager: `node endpoint-agent/manager/main.ts --config <file>`. The agent writes it (0600), one per
+ * node of a block; the manager reads it once. Everything in it was checked by the agent, so a manager that refuses it exits.
+ */
+import { z } from "zod";
+
+/** Where a manager dials its agent. Later adapters (TLS, NATS) are further members of this union. */
+export const ManagerDial = z.discriminatedUnion("kind", [
+  z.object({
+    kind: z.literal("unix"),
+    /** of the socket; at most 100 bytes, in a directory of mode 0700. WebSocket URL: `managerUrl(dial)` */
+    path: z.string().min(1),
+  }),
+]);
+export type ManagerDial = z.infer<typeof ManagerDial>;
+
+/** The bounds inside which a manager runs tasks. */
+export const ManagerLimits = z.object({
+  /** head and tail of stdout and of stderr that are kept of each task, bytes each */
+  outputHeadBytes: z.int().nonnegative().default(65_536),
+  outputTailBytes: z.int().nonnegative().default(65_536),
+  /** SIGTERM to SIGKILL, for timeouts, cancels and drains */
+  killGraceMs: z.int().positive().default(5_000),
+  /** a worker that is not ready by then counts as broken */
+  workerStartMs: z.int().positive().default(30_000),
+  /** an idle worker of an owner without work ends after that */
+  workerIdleMs: z.int().positive().default(60_000),
+  /** a worker is replaced after so many tasks; modules cannot be unloaded. 0: never */
+  tasksPerWorker: z.int().nonnegative().default(0),
+});
+export type ManagerLimits = z.infer<typeof ManagerLimits>;
+
+export const ManagerConfig = z.object({
+  endpoint: z.string(),
+  block: z.string(),
+  node: z.int().nonnegative(),
+  dial: ManagerDial,
+  /** 0600; its text, trimmed, is the `secret` of the manager's hello. One secret a block */
+  secretFile: z.string(),
+  /** 0700, this manager's own: sockets, temporary files, worker directories. The manager removes it at a clean end */
+  dir: z.string(),
+  /** 0700, shared by the managers of this node: functions and blobs by hash; written by rename, so readers need no lock */
+  cacheDir: z.string(),
+  /** pino JSON is appended here, and what the process writes to stderr */
+  logFile: z.string(),
+  logLevel: z.string().default("info"),
+  capacity: z.object({ cores: z.int().positive(), memoryMb: z.int().nonnegative(), gpus: z.int().nonnegative() }),
+  /** how many worker processes run at the same time at most */
+  workersPerNode: z.int().positive(),
+  /** the interpreter for Python functions */
+  python: z.string().default("python3"),
+  /** added to the scrubbed environment of every worker */
+  env: z.record(z.string(), z.string()).default({}),
+  orphanTimeoutMs: z.int().positive(),
+  /** ms from the manager's start until its block's walltime ends; null when it has none */
+  walltimeMs: z.int().positive().nullable().default(null),
+  limits: ManagerLimits.prefault({}),
+});
+export type ManagerConfig = z.infer<typeof ManagerConfig>;
+
+/** The largest frame on the link, either way; `ws` is told so as maxPayload. */
+export const MAX_LINK_FRAME_BYTES = 64 * 1024 * 1024;
+
+/** The environment variable by which every process of a block is found again: `<endpoint>/<block>/<node>`. */
+export const BLOCK_ENV = "FARCALL_BLOCK";
+
+/** Exit code that tells a supervisor: do not restart this (fenced, refused, or configured wrongly). EX_CONFIG of sysexits. */
+export const EXIT_DO_NOT_RESTART = 78;
+
+/** The URL that `ws` dials. Messages are binary, one frame each, without compression. */
+export function managerUrl(dial: ManagerDial): string {
+  return `ws+unix://${dial.path}:/manager`;
+}
