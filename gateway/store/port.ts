@@ -27,6 +27,7 @@ export type Handout = {
   pull: number;
   specs: LeaseSpec[];
   tasks: LeaseEntry[];
+  /** the resource class of each spec, by position in `specs` (a task's class is `classes[task.spec ?? 0]`) */
   classes: string[];
   body: Uint8Array;
 };
