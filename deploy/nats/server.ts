@@ -69,7 +69,7 @@ export async function ensureNatsServer(options: NatsServerOptions = {}): Promise
 
 async function fetchInto(cache: string, options: NatsServerOptions): Promise<NatsServer> {
   const log = options.log ?? (() => {});
-  const ways = options.ways ?? [releaseWay(), goWay(), debianWay()];
+  const ways = options.ways ?? [releaseWay(), debianWay(), goWay()];
   const failures: string[] = [];
   for (const way of ways) {
     const directory = await mkdtemp(join(cache, ".fetch-"));

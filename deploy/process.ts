@@ -1,0 +1,149 @@
+/** Starts one long-running process: its ready line, its log file, its end. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
+import { createInterface } from "node:readline";
+import type { Environment } from "./directories.ts";
+
+export type ProcessSpec = {
+  name: string;
+  file: string;
+  args: readonly string[];
+  env?: Environment;
+  cwd?: string;
+  /** stderr is appended here; stdout too when the process says nothing on it */
+  logFile: string;
+  /**
+   * Decides that the process is ready: `line` waits for one JSON line with `ready: true` on stdout; a function is asked
+   * until it no longer throws.
+   */
+  ready: "line" | (() => Promise<Record<string, unknown>>);
+  readyTimeoutMs: number;
+};
+
+export type Exit = { code: number | null; signal: NodeJS.Signals | null };
+
+export type RunningProcess = {
+  name: string;
+  pid: number;
+  /** what the ready line or the check said */
+  info: Record<string, unknown>;
+  exited: Promise<Exit>;
+  /** SIGTERM, then SIGKILL after `graceMs`; resolves at the end. */
+  stop(graceMs: number): Promise<Exit>;
+  kill(): Promise<Exit>;
+};
+
+/** A process that ended, or said nothing, before it was ready. */
+export class StartError extends Error {
+  readonly exit: Exit | undefined;
+  constructor(message: string, exit: Exit | undefined) {
+    super(message);
+    this.name = "StartError";
+    this.exit = exit;
+  }
+}
+
+/**
+ * Starts a process in a session of its own, so that Ctrl-C at the terminal reaches only the supervisor, and resolves when it
+ * is ready. `onSpawn` hears the id at once, before that.
+ */
+export async function startProcess(
+  spec: ProcessSpec,
+  onSpawn: (pid: number) => void = () => {},
+): Promise<RunningProcess> {
+  const log = openSync(spec.logFile, "a", 0o600);
+  const stdout = spec.ready === "line" ? ("pipe" as const) : log;
+  const child = spawn(spec.file, spec.args, {
+    detached: true,
+    stdio: ["ignore", stdout, log],
+    env: (spec.env ?? process.env) as NodeJS.ProcessEnv,
+    ...(spec.cwd ? { cwd: spec.cwd } : {}),
+  });
+  closeSync(log);
+  const exited = new Promise<Exit>((resolve) => {
+    child.on("exit", (code, signal) => resolve({ code, signal }));
+    child.on("error", () => resolve({ code: null, signal: null }));
+  });
+  if (child.pid === undefined) {
+    const cause = await new Promise<Error>((resolve) => child.on("error", resolve));
+    throw new StartError(`${spec.name} could not be started: ${cause.message}`, undefined);
+  }
+  onSpawn(child.pid);
+  const running = { name: spec.name, pid: child.pid, exited, ...stopping(child, exited) };
+  try {
+    const info = await withDeadline(
+      Promise.race([waitUntilReady(spec, child), exited.then((exit) => endedEarly(spec, exit))]),
+      spec,
+    );
+    return { ...running, info };
+  } catch (error) {
+    await running.kill();
+    throw error;
+  }
+}
+
+function stopping(child: ChildProcess, exited: Promise<Exit>): Pick<RunningProcess, "stop" | "kill"> {
+  const kill = () => {
+    child.kill("SIGKILL");
+    return exited;
+  };
+  return {
+    kill,
+    stop: async (graceMs) => {
+      child.kill("SIGTERM");
+      const timer = setTimeout(() => child.kill("SIGKILL"), graceMs);
+      const exit = await exited;
+      clearTimeout(timer);
+      return exit;
+    },
+  };
+}
+
+async function waitUntilReady(spec: ProcessSpec, child: ChildProcess): Promise<Record<string, unknown>> {
+  if (spec.ready !== "line") return pollUntilReady(spec.ready, child);
+  return new Promise((resolve) => {
+    // The reader stays: a pipe that nobody empties would stop the process one day.
+    const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream });
+    lines.on("line", (line) => {
+      const message = parseLine(line);
+      if (message?.ready === true) resolve(message);
+    });
+  });
+}
+
+async function pollUntilReady(
+  check: () => Promise<Record<string, unknown>>,
+  child: ChildProcess,
+): Promise<Record<string, unknown>> {
+  for (let waitMs = 5; ; waitMs = Math.min(waitMs * 1.5, 100)) {
+    try {
+      return await check();
+    } catch (error) {
+      if (child.exitCode !== null || child.signalCode !== null) throw error;
+      await new Promise((resolve) => setTimeout(resolve, waitMs));
+    }
+  }
+}
+
+async function withDeadline<T>(work: Promise<T>, spec: ProcessSpec): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const message = `${spec.name} was not ready within ${spec.readyTimeoutMs / 1000} s; its log is ${spec.logFile}`;
+    timer = setTimeout(() => reject(new StartError(message, undefined)), spec.readyTimeoutMs);
+  });
+  return Promise.race([work, late]).finally(() => clearTimeout(timer));
+}
+
+function endedEarly(spec: ProcessSpec, exit: Exit): never {
+  const how = exit.signal ? `by ${exit.signal}` : `with code ${exit.code}`;
+  throw new StartError(`${spec.name} ended ${how} before it was ready; its log is ${spec.logFile}`, exit);
+}
+
+function parseLine(line: string): Record<string, unknown> | undefined {
+  try {
+    const value = JSON.parse(line) as unknown;
+    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
+}
