@@ -75,7 +75,9 @@ export async function startNats(options: TestNatsOptions = {}): Promise<TestNats
       return port;
     },
     get pid() {
-      return child?.pid ?? -1;
+      // Never a number that kill() would read as "every process".
+      if (child?.pid === undefined) throw new Error("the nats-server does not run");
+      return child.pid;
     },
     authDir,
     kill: () => end("SIGKILL"),
