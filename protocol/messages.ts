@@ -126,7 +126,14 @@ export type HeartbeatAnswer =
   | { ok: false; error: ErrorBody };
 
 /** The answer to a `results` request, sent after the commit; the agent then forgets what it sent. */
-export type ResultsAnswer = { ok: true; superseded: number } | { ok: false; error: ErrorBody };
+export type ResultsAnswer =
+  | {
+      ok: true;
+      superseded: number;
+      /** positions in `starts` that did not match: at-most-once tasks among them must not run (PROTOCOL.md rule 10) */
+      refusedStarts?: number[];
+    }
+  | { ok: false; error: ErrorBody };
 
 /** `ep.<endpoint>.ctl`: a gateway's request to the agent, repeated every second until it is answered. */
 export const Control = z.discriminatedUnion("kind", [
