@@ -1,0 +1,35 @@
+/** All write operations over one connection. Each throws an ApiError before it writes anything, or does not throw one at all. */
+import type { OpenPull } from "../../port.ts";
+import type { PoppedMessage } from "../messages.ts";
+import { createAgentOps } from "./agents.ts";
+import type { Base } from "./base.ts";
+import { createBlobs } from "./blobs.ts";
+import { createHandOutEnds } from "./hand-out-ends.ts";
+import { createPopper } from "./pop.ts";
+import { createRegistryOps } from "./registry.ts";
+import { createReport } from "./report.ts";
+import { createSubmit } from "./submit.ts";
+import { createSuperseded } from "./superseded.ts";
+import { createTransitions } from "./transitions.ts";
+
+/** Composes the operations. */
+export function createOperations(base: Base, { admit }: { admit: () => void }) {
+  const pop = createPopper(base);
+  const blobs = createBlobs(base);
+  const superseded = createSuperseded(base);
+  const transitions = createTransitions(base);
+  const ends = createHandOutEnds(base, transitions);
+  return {
+    submit: createSubmit(base, { pop, blobs, admit }),
+    report: createReport(base, { transitions, ends, superseded, blobs, pop }),
+    pop: ({ pulls }: { pulls: OpenPull[] }): PoppedMessage[] => pop(pulls),
+    ...createAgentOps(base, ends),
+    ...createRegistryOps(base),
+    ...blobs.ops,
+  };
+}
+
+export type Operations = ReturnType<typeof createOperations>;
+export type OperationName = keyof Operations;
+export type Input<N extends OperationName> = Parameters<Operations[N]>[0];
+export type Output<N extends OperationName> = ReturnType<Operations[N]>;
