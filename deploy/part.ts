@@ -60,20 +60,20 @@ export function createPart(options: PartOptions): Part {
     const spec = await options.spec();
     status.logFile = spec.logFile;
     const startedAt = performance.now();
-    const child = await startProcess(spec, (pid) => become({ pid }));
-    if (!wanted) {
-      await child.kill();
-      return child.info;
-    }
+    const child = await startProcess(spec);
     current = child;
-    become({ state: "running", trouble: null });
+    become({ pid: child.pid });
+    let ready = false;
     void child.exited.then((exit) => {
-      if (current !== child) return;
-      current = undefined;
+      if (current === child) current = undefined;
       if (performance.now() - startedAt > SETTLED_MS) delayMs = FIRST_DELAY_MS;
-      ended(exit);
+      // An end before it was ready is told by `ready`.
+      if (ready) ended(exit);
     });
-    return child.info;
+    const info = await child.ready;
+    ready = true;
+    become({ state: "running", trouble: null });
+    return info;
   };
 
   const ended = (exit: Exit) => {

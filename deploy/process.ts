@@ -25,8 +25,8 @@ export type Exit = { code: number | null; signal: NodeJS.Signals | null };
 export type RunningProcess = {
   name: string;
   pid: number;
-  /** what the ready line or the check said */
-  info: Record<string, unknown>;
+  /** resolves with what the ready line or the check said */
+  ready: Promise<Record<string, unknown>>;
   exited: Promise<Exit>;
   /** SIGTERM, then SIGKILL after `graceMs`; resolves at the end. */
   stop(graceMs: number): Promise<Exit>;
@@ -44,13 +44,10 @@ export class StartError extends Error {
 }
 
 /**
- * Starts a process in a session of its own, so that Ctrl-C at the terminal reaches only the supervisor, and resolves when it
- * is ready. `onSpawn` hears the id at once, before that.
+ * Starts a process in a session of its own, so that Ctrl-C at the terminal reaches only the supervisor. It is killed when it
+ * does not become ready; `ready` then rejects. Throws StartError when there is no such program.
  */
-export async function startProcess(
-  spec: ProcessSpec,
-  onSpawn: (pid: number) => void = () => {},
-): Promise<RunningProcess> {
+export async function startProcess(spec: ProcessSpec): Promise<RunningProcess> {
   const log = openSync(spec.logFile, "a", 0o600);
   const stdout = spec.ready === "line" ? ("pipe" as const) : log;
   const child = spawn(spec.file, spec.args, {
@@ -68,18 +65,16 @@ export async function startProcess(
     const cause = await new Promise<Error>((resolve) => child.on("error", resolve));
     throw new StartError(`${spec.name} could not be started: ${cause.message}`, undefined);
   }
-  onSpawn(child.pid);
   const running = { name: spec.name, pid: child.pid, exited, ...stopping(child, exited) };
-  try {
-    const info = await withDeadline(
-      Promise.race([waitUntilReady(spec, child), exited.then((exit) => endedEarly(spec, exit))]),
-      spec,
-    );
-    return { ...running, info };
-  } catch (error) {
+  const early = exited.then((exit) => endedEarly(spec, exit));
+  const ready = withDeadline(Promise.race([waitUntilReady(spec, child), early]), spec).catch(async (error: unknown) => {
     await running.kill();
     throw error;
-  }
+  });
+  // Whoever asks for it is told; nobody need ask.
+  ready.catch(() => {});
+  early.catch(() => {});
+  return { ...running, ready };
 }
 
 function stopping(child: ChildProcess, exited: Promise<Exit>): Pick<RunningProcess, "stop" | "kill"> {

@@ -1,0 +1,59 @@
+/** The composition root of `farcall`: the environment, the terminal, the commands, the exit code. */
+import type { Farcall } from "../sdk/index.ts";
+import type { CliContext } from "./context.ts";
+import { EXIT, exitCodeOf } from "./exit-codes.ts";
+import { describeError, errorLines } from "./output/errors.ts";
+import { createTerminal } from "./output/terminal.ts";
+import { createProgram } from "./program.ts";
+
+const interrupted = new AbortController();
+let force: () => Promise<void> = async () => {};
+for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  process.on(name, () => {
+    if (!interrupted.signal.aborted) return interrupted.abort(new DOMException("interrupted", "AbortError"));
+    void force().finally(() => process.exit(EXIT.interrupted));
+  });
+}
+// A reader that has seen enough (`| head`) is no error.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : EXIT.internal));
+
+const terminal = createTerminal({ stdout: process.stdout, stderr: process.stderr, env: process.env });
+let client: Farcall | undefined;
+let exitCode: number = EXIT.ok;
+const context: CliContext = {
+  env: process.env,
+  terminal,
+  stdin: process.stdin,
+  signal: interrupted.signal,
+  onForce: (action) => {
+    force = action;
+  },
+  async connect() {
+    if (!client) {
+      const { Farcall } = await import("../sdk/index.ts");
+      client = new Farcall({ signal: interrupted.signal, connectForMs: 2_000 });
+    }
+    return client;
+  },
+  exit: (code) => {
+    exitCode = code;
+  },
+};
+
+const wantsJson = process.argv.includes("--json");
+try {
+  await createProgram(context).parseAsync(process.argv);
+} catch (error) {
+  terminal.status("");
+  exitCode = interrupted.signal.aborted ? EXIT.interrupted : exitCodeOf(error);
+  // Commander has printed its own errors, and an interrupt needs no explanation.
+  const silent = (error as { code?: string }).code?.startsWith("commander.") || exitCode === EXIT.interrupted;
+  if (wantsJson && !silent) terminal.note(JSON.stringify({ error: describeError(error) }));
+  else if (!silent) for (const line of errorLines(error, Boolean(process.env.FARCALL_DEBUG))) terminal.note(line);
+} finally {
+  terminal.status("");
+  await client?.close();
+}
+// Output that is still on its way to a pipe is written before the end.
+process.exitCode = exitCode;
+setTimeout(() => process.exit(exitCode), 1_000).unref();

@@ -1,0 +1,48 @@
+/** What, why and what next: how the CLI shows something thrown. */
+import { ApiError, ERRORS, type ErrorCode } from "../../protocol/errors.ts";
+import { oneLine, plain } from "./text.ts";
+
+export type ShownError = { code: string; message: string; next: string; details?: Record<string, unknown> };
+
+/** The facts of an error, for `--json` and for people. */
+export function describeError(error: unknown): ShownError {
+  if (error instanceof ApiError) {
+    const { code, message, next, details } = error.toJSON();
+    return { code, message: plain(message), next, ...(details ? { details } : {}) };
+  }
+  const { name, code, message } = (error ?? {}) as { name?: string; code?: string; message?: string };
+  if (name === "TaskError" && code !== undefined) return describeTaskError(error as TaskErrorLike);
+  if (name === "AbortError") return { code: "INTERRUPTED", message: "interrupted", next: "" };
+  return { code: "INTERNAL", message: plain(message ?? String(error)), next: ERRORS.INTERNAL.next };
+}
+
+/** The lines for stderr. With `debug` the local stack follows. */
+export function errorLines(error: unknown, debug: boolean): string[] {
+  const { code, message, next } = describeError(error);
+  const [first = "", ...rest] = message.split("\n");
+  const lines = [`farcall: ${code}: ${first}`, ...rest.map((line) => `  ${line}`)];
+  const remote = (error as { remoteStack?: unknown } | null)?.remoteStack;
+  if (typeof remote === "string") for (const line of plain(remote).trimEnd().split("\n")) lines.push(`  │ ${line}`);
+  if (next !== "") lines.push(`  ${next}`);
+  if (debug && error instanceof Error && error.stack) lines.push(error.stack);
+  return lines;
+}
+
+type TaskErrorLike = Error & {
+  code: ErrorCode;
+  type?: string;
+  taskId?: string;
+  endpoint?: string | undefined;
+  next?: string;
+};
+
+function describeTaskError(error: TaskErrorLike): ShownError {
+  const type = error.type && error.type !== error.code ? `${oneLine(error.type)}: ` : "";
+  const details = { task: error.taskId, ...(error.endpoint ? { endpoint: error.endpoint } : {}) };
+  return {
+    code: error.code,
+    message: `${type}${plain(error.message)}`,
+    next: error.next ?? ERRORS[error.code]?.next ?? "",
+    details,
+  };
+}

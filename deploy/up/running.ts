@@ -1,0 +1,88 @@
+/** The note that a running `farcall up` keeps of itself and its parts, so that a second one, `status` and `down` find it. */
+import { rmSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Layout } from "../layout.ts";
+import { readJsonFile, writePrivateFile } from "../layout.ts";
+import type { PartStatus } from "../part.ts";
+import { identify, isSameProcess, type ProcessIdentity } from "../process-identity.ts";
+
+export type RunningPart = PartStatus & { startTime: string | null };
+
+export type RunningUp = ProcessIdentity & {
+  state: "starting" | "ready" | "draining";
+  startedAt: number;
+  version: string;
+  url: string | null;
+  natsUrl: string | null;
+  parts: RunningPart[];
+};
+
+/** What the note says, whether it is still true or not. */
+export function readRunning(layout: Layout): RunningUp | undefined {
+  const note = readJsonFile(layout.running) as RunningUp | undefined;
+  return typeof note?.pid === "number" && Array.isArray(note.parts) ? note : undefined;
+}
+
+/** The live `up` of this state directory, or undefined. */
+export function findRunning(layout: Layout): RunningUp | undefined {
+  const note = readRunning(layout);
+  return note && isSameProcess(note) ? note : undefined;
+}
+
+/** Keeps the note of this process. */
+export function createRunningNote(layout: Layout, version: string) {
+  const self = identify(process.pid) ?? { pid: process.pid, startTime: "" };
+  let note: RunningUp = {
+    ...self,
+    state: "starting",
+    startedAt: Date.now(),
+    version,
+    url: null,
+    natsUrl: null,
+    parts: [],
+  };
+  const write = () => writePrivateFile(layout.running, `${JSON.stringify(note, null, 2)}\n`);
+  write();
+  return {
+    update(change: Partial<Omit<RunningUp, "parts">>) {
+      note = { ...note, ...change };
+      write();
+    },
+    parts(parts: readonly PartStatus[]) {
+      const startTimes = new Map(note.parts.map((part) => [part.pid, part.startTime]));
+      note.parts = parts.map((part) => ({ ...part, startTime: startTimeOf(part.pid, startTimes) }));
+      write();
+    },
+    remove: () => rmSync(layout.running, { force: true }),
+  };
+}
+
+/**
+ * Kills parts that outlived their `up`. Nothing is lost: the database and the agent's journal survive it, and the managers
+ * go on with their tasks until the next agent takes them up again.
+ */
+export async function killLeftovers(layout: Layout): Promise<number[]> {
+  const killed: number[] = [];
+  for (const { pid, startTime } of readRunning(layout)?.parts ?? []) {
+    if (pid === null || startTime === null || !isSameProcess({ pid, startTime })) continue;
+    process.kill(pid, "SIGKILL");
+    killed.push(pid);
+    while (isSameProcess({ pid, startTime })) await sleep(10);
+  }
+  return killed;
+}
+
+/** Resolves true when exactly this process is gone, false when it is still there after `timeoutMs`. */
+export async function waitUntilGone(identity: ProcessIdentity, timeoutMs: number): Promise<boolean> {
+  const deadline = performance.now() + timeoutMs;
+  while (isSameProcess(identity)) {
+    if (performance.now() > deadline) return false;
+    await sleep(50);
+  }
+  return true;
+}
+
+function startTimeOf(pid: number | null, known: Map<number | null, string | null>): string | null {
+  if (pid === null) return null;
+  return known.get(pid) ?? identify(pid)?.startTime ?? null;
+}
