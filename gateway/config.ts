@@ -1,0 +1,134 @@
+/** gateway.yaml: its schema, and errors that say where the mistake is and what would be right. */
+import { readFileSync } from "node:fs";
+import { isIP } from "node:net";
+import { dirname, resolve } from "node:path";
+import { isNode, LineCounter, parseDocument } from "yaml";
+import { z } from "zod";
+import { ApiError } from "../protocol/errors.ts";
+import { DEFAULTS } from "../protocol/task.ts";
+import { isLoopback } from "./auth/host-check.ts";
+
+const positive = z.int().positive();
+const share = (tasks: number, bytes: number) =>
+  z.strictObject({ tasks: positive.default(tasks), bytes: positive.default(bytes) }).prefault({});
+const MB = 1024 ** 2;
+const GB = 1024 ** 3;
+
+export const GatewayConfig = z
+  .strictObject({
+    listen: z
+      .strictObject({
+        host: z.string().min(1).default("127.0.0.1").meta({ description: "the address to listen on" }),
+        port: z.int().min(0).max(65_535).default(0).meta({ description: "0: any free one" }),
+      })
+      .prefault({}),
+    stateDir: z.string().min(1).meta({ description: "database, blobs and the admin token; relative to this file" }),
+    durability: z.enum(["disk", "fast"]).default("disk").meta({
+      description: "disk: every commit is fsynced; fast: a power cut may take the last moments",
+    }),
+    nats: z.strictObject({
+      servers: z.array(z.string().min(1)).min(1),
+      dir: z.string().min(1).meta({ description: "holds gateway.creds and signer.json; relative to this file" }),
+      agentServers: z
+        .array(z.string().min(1))
+        .min(1)
+        .optional()
+        .meta({ description: "what agents are told to connect to, if not `servers`" }),
+    }),
+    publicUrl: z.url().optional().meta({ description: "how others reach this gateway; its name is then answered to" }),
+    allowedHosts: z.array(z.string().min(1)).default([]).meta({ description: "more names to answer to on loopback" }),
+    corsOrigins: z.array(z.url()).default([]).meta({ description: "web pages that may call the API; none by default" }),
+    allowUnauthenticatedLoopback: z.boolean().default(false).meta({
+      description: "requests without a token act as an admin; loopback only",
+    }),
+    limits: z
+      .strictObject({
+        perOwner: share(2_000_000, 16 * GB),
+        perEndpoint: share(2_000_000, 16 * GB),
+        retentionMs: positive.default(DEFAULTS.retentionMs),
+        minFreeBytes: z.int().min(0).default(GB),
+        maxBatchBytes: positive.default(32 * MB),
+        maxBodyBytes: positive.default(MB),
+        requestsPerSecond: positive.default(5000),
+        requestBurst: positive.default(10_000),
+        eventBufferBytes: positive.default(8 * MB),
+      })
+      .prefault({}),
+    logLevel: z.enum(["trace", "debug", "info", "warn", "error", "silent"]).default("info"),
+  })
+  .meta({ id: "GatewayConfig" });
+export type GatewayConfig = z.infer<typeof GatewayConfig>;
+
+/** Reads the file; directories in it become absolute. Throws CONFIG_INVALID with the file, line and field. */
+export function readGatewayConfig(file: string): GatewayConfig {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (cause) {
+    throw new ApiError("CONFIG_INVALID", `${file} cannot be read: ${(cause as Error).message}`, { cause });
+  }
+  const config = parseGatewayConfig(text, file);
+  const base = dirname(resolve(file));
+  return {
+    ...config,
+    stateDir: resolve(base, config.stateDir),
+    nats: { ...config.nats, dir: resolve(base, config.nats.dir) },
+  };
+}
+
+/** Parses and checks the text of a gateway.yaml. `file` names it in errors. */
+export function parseGatewayConfig(text: string, file: string): GatewayConfig {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true });
+  const lineAt = (offset: number) => lines.linePos(offset).line;
+  const [syntax] = document.errors;
+  if (syntax) throw invalid(`${file}:${lineAt(syntax.pos[0])}: ${syntax.message.split("\n")[0]}`, { file });
+
+  /** Where the field stands, or the innermost part above it that is there. */
+  const lineOf = (path: readonly PropertyKey[]): number => {
+    for (let length = path.length; length >= 0; length--) {
+      const node = document.getIn(path.slice(0, length) as string[], true);
+      if (isNode(node) && node.range) return lineAt(node.range[0]);
+    }
+    return 1;
+  };
+  const fail = (path: readonly PropertyKey[], expected: string): never => {
+    const field = path.join(".") || "the file";
+    const value = document.getIn(path as string[]);
+    const shown = value === undefined ? "missing" : JSON.stringify(value);
+    const line = lineOf(path);
+    throw invalid(`${file}:${line}: ${field} is ${shown}; expected ${expected}`, {
+      file,
+      line,
+      field,
+      value: shown,
+      expected,
+    });
+  };
+
+  const parsed = GatewayConfig.safeParse(document.toJS({ maxAliasCount: 100 }) ?? {});
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0] as z.core.$ZodIssue;
+    if (issue.code !== "unrecognized_keys") return fail(issue.path, expectationOf(issue));
+    const parent = issue.path.join(".") || "the top level";
+    return fail([...issue.path, issue.keys[0] as string], `no such field at ${parent}`);
+  }
+  const config = parsed.data;
+  const { host } = config.listen;
+  if (host !== "localhost" && isIP(host) === 0) fail(["listen", "host"], "an IP address or localhost");
+  if (config.allowUnauthenticatedLoopback && !isLoopback(host)) {
+    fail(["allowUnauthenticatedLoopback"], `false, because listen.host ${host} is reachable from other machines`);
+  }
+  return config;
+}
+
+function expectationOf(issue: z.core.$ZodIssue): string {
+  return issue.message
+    .replace(/^Invalid (input|string|option): ?/, "")
+    .replace(/^expected /, "")
+    .replace(/, received .*$/, "");
+}
+
+function invalid(message: string, details: Record<string, unknown>): ApiError {
+  return new ApiError("CONFIG_INVALID", message, { details });
+}

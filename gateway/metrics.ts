@@ -1,0 +1,71 @@
+/** Counts what the gateway does, and writes it in Prometheus' text format. */
+import type { OperationName } from "../protocol/operations.ts";
+import type { StoreStats } from "./store/port.ts";
+
+export type Metrics = {
+  request(operation: OperationName, status: number): void;
+  /** The whole exposition: what was counted here beside the facts that are asked for now. */
+  text(facts: { stats: StoreStats; eventStreams: number; natsConnected: boolean }): string;
+};
+
+const CLASSES = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+
+/** Makes the metrics of one gateway. */
+export function createMetrics(): Metrics {
+  const requests = new Map<OperationName, number[]>();
+  return {
+    request(operation, status) {
+      let counts = requests.get(operation);
+      if (!counts) {
+        counts = [0, 0, 0, 0, 0];
+        requests.set(operation, counts);
+      }
+      const place = Math.min(4, Math.max(0, Math.floor(status / 100) - 1));
+      counts[place] = (counts[place] as number) + 1;
+    },
+    text({ stats, eventStreams, natsConnected }) {
+      const memory = process.memoryUsage();
+      return [
+        metric("farcall_tasks", "gauge", "Tasks by state.", labelled("state", stats.byState)),
+        metric("farcall_store_commits_total", "counter", "Commits of the database.", [["", stats.commits]]),
+        metric("farcall_store_calls_per_commit", "gauge", "Calls that shared one commit, on average.", [
+          ["", stats.callsPerCommit],
+        ]),
+        metric("farcall_store_wal_bytes", "gauge", "Size of the write-ahead log.", [["", stats.walBytes]]),
+        metric("farcall_store_free_bytes", "gauge", "Free space on the database's disk.", [["", stats.freeBytes]]),
+        metric("farcall_store_full", "gauge", "1 while submits are refused for want of space.", [
+          ["", Number(stats.full)],
+        ]),
+        metric("farcall_event_streams", "gauge", "Open event streams.", [["", eventStreams]]),
+        metric("farcall_nats_connected", "gauge", "1 while NATS is connected.", [["", Number(natsConnected)]]),
+        metric(
+          "farcall_http_requests_total",
+          "counter",
+          "Requests by operation and class of status.",
+          requestLines(requests),
+        ),
+        metric("process_resident_memory_bytes", "gauge", "Resident memory.", [["", memory.rss]]),
+        metric("process_heap_used_bytes", "gauge", "JavaScript heap in use.", [["", memory.heapUsed]]),
+        metric("process_uptime_seconds", "counter", "Seconds since the start.", [["", Math.round(process.uptime())]]),
+      ].join("");
+    },
+  };
+}
+
+function requestLines(requests: ReadonlyMap<OperationName, number[]>): [string, number][] {
+  const lines: [string, number][] = [];
+  for (const [operation, counts] of requests) {
+    counts.forEach((count, place) => {
+      if (count > 0) lines.push([`{operation="${operation}",status="${CLASSES[place]}"}`, count]);
+    });
+  }
+  return lines;
+}
+
+function labelled(label: string, values: Partial<Record<string, number>>): [string, number][] {
+  return Object.entries(values).map(([value, count]) => [`{${label}="${value}"}`, count ?? 0]);
+}
+
+function metric(name: string, type: string, help: string, values: [string, number][]): string {
+  return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${values.map(([labels, value]) => `${name}${labels} ${value}\n`).join("")}`;
+}

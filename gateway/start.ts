@@ -1,0 +1,126 @@
+/** Puts a gateway together from its configuration and a wire, starts it, and takes it down in order. */
+import { randomBytes } from "node:crypto";
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Logger } from "pino";
+import { createApp } from "./app.ts";
+import { createAudit } from "./audit.ts";
+import { createAuthenticator } from "./auth/authenticator.ts";
+import { createHostCheck, isLoopback } from "./auth/host-check.ts";
+import { isToken } from "./auth/token.ts";
+import { openBlobs } from "./blobs/blobs.ts";
+import type { GatewayConfig } from "./config.ts";
+import { createHub, type Hub } from "./events/hub.ts";
+import { createEventStreams } from "./events/streams.ts";
+import type { Gateway, MintCredentials } from "./gateway.ts";
+import { listen } from "./http/server.ts";
+import { createMetrics } from "./metrics.ts";
+import type { Dispatcher } from "./ports.ts";
+import type { Store } from "./store/port.ts";
+import { runUpkeep } from "./upkeep.ts";
+import { createEndpointDirectory } from "./use-cases/endpoint-directory.ts";
+import { issueToken } from "./use-cases/tokens.ts";
+
+/** What main.ts chooses: the adapters of the ports. */
+export type Adapters = {
+  openStore(config: GatewayConfig): Promise<Store>;
+  openDispatcher(parts: { store: Store; hub: Hub; log: Logger; signal: AbortSignal }): Promise<Dispatcher>;
+  mintCredentials: MintCredentials;
+};
+
+export type RunningGateway = {
+  url: string;
+  /** Where the admin token is. */
+  tokenFile: string;
+  /** Stops taking requests, ends streams, finishes what is under way, closes the store. */
+  stop(): Promise<void>;
+};
+
+export type StartOptions = { config: GatewayConfig; adapters: Adapters; log: Logger; version: string };
+
+const ADMIN = "admin";
+
+/** Starts the gateway; resolves once it answers. */
+export async function startGateway({ config, adapters, log, version }: StartOptions): Promise<RunningGateway> {
+  await mkdir(config.stateDir, { recursive: true, mode: 0o700 });
+  const ending = new AbortController();
+  const { signal } = ending;
+  const store = await adapters.openStore(config);
+  const closing: (() => Promise<unknown>)[] = [() => store.close()];
+  const stop = async () => {
+    ending.abort();
+    for (const close of closing.splice(0))
+      await close().catch((err) => log.error({ err }, "a part did not stop cleanly"));
+  };
+  try {
+    const hub = createHub({ store, position: await store.lastSequence(), log, signal });
+    const dispatcher = await adapters.openDispatcher({ store, hub, log, signal });
+    closing.unshift(() => dispatcher.stop());
+    const tokenFile = await ensureAdminToken(store, config.stateDir);
+    const gateway = await createGateway({ config, adapters, log, version, store, hub, dispatcher });
+    const upkeep = runUpkeep(gateway, signal);
+    closing.unshift(() => upkeep);
+    const streams = gateway.streams.run(signal);
+    const server = await listen(createApp(gateway, { corsOrigins: config.corsOrigins }), config.listen);
+    closing.unshift(
+      () => streams,
+      () => server.close(),
+    );
+    return { url: server.url, tokenFile, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+type Opened = StartOptions & { store: Store; hub: Hub; dispatcher: Dispatcher };
+
+async function createGateway(opened: Opened): Promise<Gateway> {
+  const { config, log, store, hub, dispatcher } = opened;
+  const { limits } = config;
+  const rate = { perSecond: limits.requestsPerSecond, burst: limits.requestBurst };
+  const publicHost = config.publicUrl === undefined ? [] : [new URL(config.publicUrl).hostname];
+  return {
+    store,
+    dispatcher,
+    hub,
+    streams: createEventStreams({ hub, store, log, maxBufferedBytes: limits.eventBufferBytes }),
+    auth: createAuthenticator({ store, log, rate, allowUnauthenticated: config.allowUnauthenticatedLoopback }),
+    hostCheck: createHostCheck({
+      loopback: isLoopback(config.listen.host),
+      allowedHosts: [...config.allowedHosts, ...publicHost],
+      origins: config.corsOrigins,
+    }),
+    audit: createAudit(store, log),
+    blobs: await openBlobs({ dir: join(config.stateDir, "blobs"), store, log }),
+    endpoints: createEndpointDirectory(store),
+    mintCredentials: opened.adapters.mintCredentials,
+    metrics: createMetrics(),
+    log,
+    facts: {
+      version: opened.version,
+      durability: config.durability,
+      maxBatchBytes: limits.maxBatchBytes,
+      maxBodyBytes: limits.maxBodyBytes,
+    },
+  };
+}
+
+/** Makes the first token of a new database; it does not expire, as nobody else could make another. */
+async function ensureAdminToken(store: Store, stateDir: string): Promise<string> {
+  const file = join(stateDir, "admin-token");
+  const kept = await readFile(file, "utf8").catch(() => "");
+  const known = (await store.listTokens()).some(({ scopes }) => scopes.includes("admin"));
+  if (known && isToken(kept.trim())) return file;
+  if (known) return file;
+  const { token } = await issueToken(store, {
+    owner: ADMIN,
+    name: "first admin",
+    scopes: ["admin"],
+    expiresInMs: null,
+  });
+  const draft = `${file}.${randomBytes(6).toString("hex")}`;
+  await writeFile(draft, `${token}\n`, { mode: 0o600, flag: "wx" });
+  await rename(draft, file);
+  return file;
+}

@@ -1,0 +1,15 @@
+/** Cancels tasks; which of cancel and end came first is settled in the store's transaction (FAULTS.md G7). */
+import type { Gateway } from "../gateway.ts";
+import type { TaskSelection } from "../store/port.ts";
+
+export type Cancelled = { cancelled: string[]; alreadyFinished: number; notFound: number };
+
+/** Cancels what the selection names and tells agents to kill what they hold of it. */
+export async function cancelSelected(
+  { store, dispatcher }: Pick<Gateway, "store" | "dispatcher">,
+  selection: TaskSelection,
+): Promise<Cancelled> {
+  const effects = await store.cancel(selection);
+  dispatcher.apply(effects);
+  return effects;
+}

@@ -1,0 +1,92 @@
+/** Why a task waits (promise 8), from what the gateway knows: the task's state, its endpoint, and what the agent last said. */
+import type { Heartbeat } from "../../protocol/messages.ts";
+import { DEFAULT_RESOURCES, type TaskView } from "../../protocol/task.ts";
+import type { Gateway } from "../gateway.ts";
+import type { AgentStatus } from "../ports.ts";
+import type { EndpointRow, Store } from "../store/port.ts";
+import { COUNT_CAP } from "./endpoint-view.ts";
+
+export type Wait = { reason: string; message: string };
+type Block = Heartbeat["summary"]["blocks"][number];
+
+/** The reason, or null when the task runs or has ended. */
+export async function explainWait(
+  { store, dispatcher }: Pick<Gateway, "store" | "dispatcher">,
+  view: TaskView,
+): Promise<Wait | null> {
+  if (view.state === "held") return { reason: "dependency", message: "a task that this one depends on has not ended" };
+  if (view.state === "staging") return { reason: "staging", message: "its files are being brought to the endpoint" };
+  if (view.state === "waiting") {
+    const at = view.retryAt === null ? "soon" : `at ${new Date(view.retryAt).toISOString()}`;
+    return { reason: "retry", message: `attempt ${view.attempt} failed; the next one comes ${at}` };
+  }
+  if (view.state === "leased")
+    return { reason: "handed-out", message: `${view.endpointName} has it and starts it when a worker is free` };
+  if (view.state !== "queued") return null;
+  const row = await store.getEndpoint(view.endpoint);
+  if (!row) return { reason: "endpoint-deleted", message: `the endpoint ${view.endpointName} does not exist any more` };
+  const ahead = await queuedAhead(store, view);
+  return explainQueued({ view, row, status: dispatcher.status(row.id), ahead });
+}
+
+/** The reason why a queued task is not handed out: pure, so that every case can be tested. */
+export function explainQueued(facts: {
+  view: Pick<TaskView, "spec">;
+  row: Pick<EndpointRow, "name" | "epoch" | "draining">;
+  status: AgentStatus;
+  /** tasks before it in the queue */
+  ahead: string;
+}): Wait {
+  const { view, row, status, ahead } = facts;
+  const { summary } = status;
+  if (row.epoch === 0)
+    return { reason: "endpoint-never-started", message: `the endpoint ${row.name} has never been started` };
+  if (!status.online || !summary) return offline(row.name, status.lastSeenAt);
+  if (row.draining || summary.state === "draining") {
+    return { reason: "endpoint-draining", message: `the endpoint ${row.name} drains and takes nothing new` };
+  }
+  if (summary.trouble !== null) return { reason: "endpoint-trouble", message: `${row.name}: ${summary.trouble}` };
+  const running = summary.blocks.filter(({ state }) => state === "running");
+  const pending = summary.blocks.find(({ state }) => state === "pending" || state === "held" || state === "unknown");
+  const cores = (view.spec.resources ?? DEFAULT_RESOURCES).cores;
+  if (running.length > 0 && running.every(({ slots, nodes }) => slots / Math.max(1, nodes) < cores)) {
+    return {
+      reason: "no-slot-big-enough",
+      message: `it asks for ${cores} cores on one node; no block of ${row.name} has that`,
+    };
+  }
+  if (pending) return pendingBlock(pending);
+  if (summary.slots === 0 && summary.maxBlocks === 0) {
+    return { reason: "no-blocks-allowed", message: `maxBlocks of ${row.name} is 0` };
+  }
+  if (summary.slots === 0)
+    return { reason: "block-starting", message: `${row.name} is about to ask for a block; ${ahead}` };
+  if (summary.busy < summary.slots)
+    return { reason: "queued", message: `a slot is free and the hand-out is under way; ${ahead}` };
+  if (summary.blocks.length >= summary.maxBlocks) {
+    return {
+      reason: "max-blocks",
+      message: `all ${summary.slots} slots are busy and maxBlocks (${summary.maxBlocks}) is reached; ${ahead}`,
+    };
+  }
+  return { reason: "queued", message: `all ${summary.slots} slots of ${row.name} are busy; ${ahead}` };
+}
+
+function offline(name: string, lastSeenAt: number | null): Wait {
+  const seen = lastSeenAt === null ? "" : `; last seen ${new Date(lastSeenAt).toISOString()}`;
+  return { reason: "endpoint-offline", message: `the agent of ${name} is not connected${seen}` };
+}
+
+function pendingBlock({ id, job, state, reason }: Block): Wait {
+  const words = reason ?? "the scheduler gave no reason";
+  return {
+    reason: `block-${state}`,
+    message: `block ${id}${job === null ? "" : ` (job ${job})`} is ${state}: ${words}`,
+  };
+}
+
+async function queuedAhead(store: Pick<Store, "countTasks">, view: TaskView): Promise<string> {
+  const query = { owner: null, endpoint: view.endpoint, states: ["queued" as const], untilMs: view.submittedAt - 1 };
+  const { queued } = await store.countTasks(query, COUNT_CAP);
+  return `${queued >= COUNT_CAP ? `at least ${COUNT_CAP}` : queued} tasks were queued there before it`;
+}
