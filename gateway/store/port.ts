@@ -58,7 +58,10 @@ export type Kill = { endpoint: string; epoch: number; lease: HeldLease };
 export type Effects = {
   events: StoredEvent[];
   kills: Kill[];
-  /** endpoints that have newly queued tasks which were not handed out in this transaction */
+  /**
+   * endpoints that have newly queued tasks which were not handed out in this transaction; of a pop or report: those of its
+   * pulls, or its own, where anything still waits, so that the dispatcher knows when nothing does
+   */
   queued: string[];
 };
 
@@ -152,13 +155,16 @@ export type Store = {
   // --- the hot path; all calls that wait are grouped into one commit -------------------------------------------------
   /** Rules 1 to 3: inserts in id order; leases to open pulls what this insert created, if nothing older waits. Throws QUEUE_FULL, STORAGE_FULL. */
   submit(input: SubmitInput): Promise<SubmitOutput>;
-  /** Leases what waits, by priority then time, to open pulls, while the endpoint row still names that epoch. Also counts what is left. */
+  /** Leases what waits, by priority then time, to open pulls, while the endpoint row still names that epoch; `queued` says where some is left. */
   pop(pulls: OpenPull[]): Promise<Effects & { handouts: Handout[] }>;
   /** Rules 10, 11, 14: starts, ends, retries and returns, each only if its lease matches and its state is not terminal. */
   report(input: ReportInput): Promise<ReportOutput>;
 
   // --- agents --------------------------------------------------------------------------------------------------------
-  /** Rule 17: counts the epoch up. Throws ENDPOINT_IN_USE (other host, still answering, no take-over) when `previousAnswers`. */
+  /**
+   * Rule 17: counts the epoch up. Throws ENDPOINT_IN_USE (other host, still answering, no take-over) when `previousAnswers`.
+   * A hello with the nonce of the one before is its repetition (its answer was lost): the same answer, nothing counted.
+   */
   startEpoch(
     endpoint: string,
     hello: Hello,

@@ -22,7 +22,11 @@ export function createOperations(base: Base, { admit }: { admit: () => void }) {
   return {
     submit: createSubmit(base, { pop, blobs, admit }),
     report: createReport(base, { transitions, ends, superseded, blobs, pop }),
-    pop: ({ pulls }: { pulls: OpenPull[] }): PoppedMessage[] => pop(pulls),
+    pop({ pulls }: { pulls: OpenPull[] }): { popped: PoppedMessage[]; queued: string[] } {
+      const popped = pop(pulls);
+      const queued = pulls.filter(({ endpoint }) => (base.endpoints.byId(endpoint)?.queues.size ?? 0) > 0);
+      return { popped, queued: queued.map(({ endpoint }) => endpoint) };
+    },
     ...createAgentOps(base, ends),
     ...createRegistryOps(base),
     ...blobs.ops,
