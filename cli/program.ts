@@ -2,6 +2,8 @@
 import { Command } from "commander";
 import { VERSION } from "../deploy/version.ts";
 import { registerDown } from "./commands/down.ts";
+import { registerFunctions } from "./commands/functions.ts";
+import { registerLogs, registerTasks } from "./commands/tasks.ts";
 import { registerUp } from "./commands/up.ts";
 import { registerVersion } from "./commands/version.ts";
 import type { CliContext } from "./context.ts";
@@ -30,6 +32,9 @@ export function createProgram(context: CliContext): Command {
 
   registerUp(program, context);
   registerDown(program, context);
+  registerFunctions(program, context);
+  registerTasks(program, context);
+  registerLogs(program, context);
   registerVersion(program, context);
   return program;
 }

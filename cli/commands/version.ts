@@ -20,7 +20,7 @@ export function registerVersion(program: Command, context: CliContext): void {
 async function gatewayVersion(context: CliContext): Promise<string | null> {
   try {
     const farcall = await context.connect();
-    return (await farcall.me()).version;
+    return (await farcall.call("me")).version;
   } catch {
     return null;
   }

@@ -1,5 +1,5 @@
 /** Tables that fit the terminal: wide columns give way first; without a terminal nothing is cut. */
-import { displayWidth, oneLine } from "./text.ts";
+import { cut, displayWidth, oneLine } from "./text.ts";
 
 export type Column<Row> = {
   title: string;
@@ -23,7 +23,7 @@ export function tableLines<Row>(
   );
   const widths = options.width === undefined ? natural : shrink(natural, columns, options.width);
   const draw = (line: readonly string[]) => {
-    const drawn = line.map((cell, i) => pad(it(cell, widths[i] as number), widths[i] as number, columns[i]?.align));
+    const drawn = line.map((cell, i) => pad(cut(cell, widths[i] as number), widths[i] as number, columns[i]?.align));
     return drawn
       .filter((_, i) => widths[i] !== 0)
       .join(GAP)

@@ -2,7 +2,7 @@
 import { styleText } from "node:util";
 import type { Environment } from "../../deploy/directories.ts";
 import { type Column, tableLines } from "./table.ts";
-import { displayWidth } from "./text.ts";
+import { cut, displayWidth } from "./text.ts";
 
 export type Style = "bold" | "dim" | "red" | "green" | "yellow" | "cyan";
 
@@ -61,7 +61,7 @@ export function createTerminal(io: { stdout: Stream; stderr: Stream; env: Enviro
     status(text) {
       if (!animated) return;
       status = "";
-      if (text !== "") status = it(text, (widthOf(stderr) ?? 80) - 1);
+      if (text !== "") status = cut(text, (widthOf(stderr) ?? 80) - 1);
       stderr.write(`\r\x1b[K${status}`);
     },
   };

@@ -71,7 +71,7 @@ export function displayWidth(text: string): number {
 }
 
 /** Cuts a text to `width` columns; what was cut shows as an ellipsis. */
-export function fit(text: string, width: number): string {
+export function cut(text: string, width: number): string {
   if (displayWidth(text) <= width) return text;
   let kept = "";
   let used = 0;
@@ -91,4 +91,9 @@ function characterWidth(character: string): number {
   if (character < "\u0300") return 1;
   if (ZERO_WIDTH.test(character)) return 0;
   return WIDE.test(character) ? 2 : 1;
+}
+
+/** A moment as `2026-03-14 15:09:26 UTC`. */
+export function moment(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 19).replace("T", " ")} UTC`;
 }

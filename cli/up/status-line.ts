@@ -32,7 +32,7 @@ function partsText(started: Up): string {
 
 async function tasksText(context: CliContext): Promise<string> {
   const farcall = await context.connect();
-  const { counts } = await farcall.tasks.count();
+  const { counts } = await farcall.tasks.counts();
   const sum = (...states: string[]) => states.reduce((total, state) => total + (counts[state] ?? 0), 0);
   const waiting = sum("held", "staging", "queued", "leased", "waiting");
   return `${waiting} waiting, ${sum("running")} running, ${sum("succeeded")} done, ${sum("failed", "expired")} failed`;
