@@ -21,6 +21,8 @@ export const ERRORS = {
   ENDPOINT_UNKNOWN: e(422, false, "No endpoint of that name or id is visible to you.", "`farcall endpoint list` shows the endpoints."),
   CAPTURES: e(422, false, "An inline function uses identifiers from outside itself.", "Pass them as arguments, or move the function to a file and use farcall.module()."),
   NOT_SERIALISABLE: e(422, false, "A value cannot be sent: it is a function, a symbol, a cycle or something like it.", "Send plain data, dates, bytes, typed arrays, maps or sets."),
+  BUNDLE_FAILED: e(422, false, "A module cannot be bundled for the workers.", "Mend the import that the message names, or list it in `external` and install it at the endpoint."),
+  CLIENT_CLOSED: e(499, false, "The client was closed while it waited.", "The task goes on; read its result with farcall.tasks.result(id)."),
   ALREADY_FINISHED: e(409, false, "The task has ended, so its state cannot change any more.", "Use retry for a new task that names this one."),
   QUEUE_FULL: e(507, true, "The queue of this owner or endpoint is full.", "Wait for the time in Retry-After, or raise the limit."),
   STORAGE_FULL: e(507, true, "The disk of the gateway is nearly full; results still land, new tasks do not.", "Free space; it recovers by itself."),

@@ -1,0 +1,88 @@
+/** Tasks by id: what happened to them, their results and output, and what can be done to them. */
+import { newId } from "../../protocol/ids.ts";
+import type { QueryOf, ResponseOf } from "../../protocol/operations.ts";
+import { decodeValue } from "../../protocol/payload.ts";
+import { isTerminal, type TaskView } from "../../protocol/task.ts";
+import { taskErrorOf } from "../calls/pending.ts";
+import type { HttpClient } from "../http/client.ts";
+import { followLogs, type LogChunk, type TaskLogs } from "./logs.ts";
+
+/** How long one request for a result waits. */
+const WAIT_MS = 30_000;
+
+/**
+ * What `farcall.tasks` offers. Times shown and filtered are the gateway's.
+ *
+ * @example
+ * const { items } = await farcall.tasks.list({ state: "failed", since: "1h" });
+ */
+export type TasksApi = {
+  /** One page, newest first; `cursor` leads to the next. */
+  list(filter?: QueryOf<"listTasks">): Promise<ResponseOf<"listTasks">>;
+  /** All pages, one task after the other. */
+  each(filter?: Omit<QueryOf<"listTasks">, "cursor">): AsyncIterable<TaskView>;
+  /** A task with its attempts, and why it waits. */
+  get(id: string): Promise<ResponseOf<"getTask">>;
+  /** Tasks by state, each counted up to `cappedAt`. */
+  counts(filter?: QueryOf<"countTasks">): Promise<ResponseOf<"countTasks">>;
+  cancel(id: string): Promise<ResponseOf<"cancelTask">>;
+  /** Submits a finished task again, as a new one with `retryOf`. */
+  retry(id: string): Promise<{ id: string }>;
+  /** Waits for the end and gives the value; throws TaskError when it ended otherwise. */
+  result<T = unknown>(id: string, options?: { signal?: AbortSignal }): Promise<T>;
+  /** The tails of stdout and stderr. */
+  logs(id: string): Promise<TaskLogs>;
+  /** The output as it is written, until the task ends. */
+  follow(id: string, options?: { signal?: AbortSignal }): AsyncIterable<LogChunk>;
+};
+
+/** Makes the API over an HTTP client. */
+export function createTasksApi(http: HttpClient): TasksApi {
+  const list: TasksApi["list"] = (filter = {}) => http.call("listTasks", { query: filter });
+  return {
+    list,
+    async *each(filter = {}) {
+      let cursor: string | null = null;
+      do {
+        const page: ResponseOf<"listTasks"> = await list({
+          limit: 1000,
+          ...filter,
+          ...(cursor === null ? {} : { cursor }),
+        });
+        yield* page.items;
+        cursor = page.cursor;
+      } while (cursor !== null);
+    },
+    get: (id) => http.call("getTask", { params: { task: id } }),
+    counts: (filter = {}) => http.call("countTasks", { query: filter }),
+    cancel: (id) => http.call("cancelTask", { params: { task: id } }),
+    // The new id is made here, so that repeating the request is safe.
+    retry: (id) => http.call("retryTask", { params: { task: id }, body: { id: newId() } }),
+    result: <T>(id: string, { signal }: { signal?: AbortSignal } = {}) => waitForResult<T>(http, id, signal),
+    logs: (id) => http.call("taskLogs", { params: { task: id } }),
+    follow: (id, options = {}) => followLogs(http, id, options.signal),
+  };
+}
+
+async function waitForResult<T>(http: HttpClient, id: string, signal: AbortSignal | undefined): Promise<T> {
+  const request = { params: { task: id }, query: { waitMs: WAIT_MS }, ...(signal ? { signal } : {}) };
+  for (;;) {
+    const result = await http.call("taskResult", request);
+    if (!isTerminal(result.state)) continue;
+    if (result.state !== "succeeded") throw taskErrorOf(result);
+    return (await resultValue(http, result, signal)) as T;
+  }
+}
+
+async function resultValue(http: HttpClient, result: ResponseOf<"taskResult">, signal?: AbortSignal): Promise<unknown> {
+  if ("value" in result && result.blob === undefined) return result.value;
+  const encoding = result.encoding ?? "json";
+  if (result.base64 !== undefined) return decodeValue(encoding, bytesOfBase64(result.base64));
+  const { bytes } = await http.read("taskResultBytes", { params: { task: result.id }, ...(signal ? { signal } : {}) });
+  return decodeValue(encoding, bytes);
+}
+
+/** The bytes that base64 text stands for. */
+export function bytesOfBase64(text: string): Uint8Array {
+  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+}

@@ -1,0 +1,131 @@
+/** The calls that have not ended, and what the event stream says of them. */
+import type { TaskEvent } from "../../protocol/events.ts";
+import { decodeValue } from "../../protocol/payload.ts";
+import { type Attempt, type Encoding, isTerminal, type TaskFailure, type TaskState } from "../../protocol/task.ts";
+import { TaskError } from "../errors.ts";
+import type { Call } from "./call.ts";
+
+export type PendingDeps = {
+  /** The result of a task whose event did not carry it. */
+  fetchResult(taskId: string): Promise<unknown>;
+  /** Nothing is pending any more, or something is again. */
+  onNeed(needed: boolean): void;
+  onRemoved(call: Call): void;
+};
+
+export type Pending = {
+  readonly calls: ReadonlyMap<string, Call>;
+  add(call: Call): void;
+  /** What an event message says; payloads are views on `body`. */
+  take(events: readonly TaskEvent[], body: Uint8Array): void;
+  /** The end of one task, found out otherwise than by an event. */
+  end(call: Call, event: TaskEvent, bytes?: Uint8Array): void;
+  fail(call: Call, error: unknown): void;
+};
+
+/** Makes the table of pending calls. */
+export function createPending(deps: PendingDeps): Pending {
+  const calls = new Map<string, Call>();
+
+  function remove(call: Call): boolean {
+    if (call.phase === "ended") return false;
+    call.phase = "ended";
+    call.text = undefined;
+    call.bytes = undefined;
+    calls.delete(call.id);
+    deps.onRemoved(call);
+    return true;
+  }
+
+  // A listener runs before the stream is let go, so that a next call finds it open.
+  function afterEnd(): void {
+    if (calls.size === 0) deps.onNeed(false);
+  }
+
+  function fail(call: Call, error: unknown): void {
+    if (!remove(call)) return;
+    call.listener.failed(call, error);
+    afterEnd();
+  }
+
+  function end(call: Call, event: TaskEvent, bytes?: Uint8Array): void {
+    call.state = event.state;
+    if (event.state !== "succeeded") fail(call, taskErrorOf(event));
+    else if (bytes !== undefined) succeedWith(call, event.encoding ?? "json", bytes);
+    else {
+      deps.fetchResult(call.id).then(
+        (value) => succeed(call, value),
+        (error: unknown) => fail(call, error),
+      );
+    }
+  }
+
+  function succeedWith(call: Call, encoding: Encoding, bytes: Uint8Array): void {
+    let value: unknown;
+    try {
+      // The caller keeps raw bytes, and must not keep the whole message with them.
+      value = decodeValue(encoding, encoding === "raw" ? new Uint8Array(bytes) : bytes);
+    } catch (error) {
+      fail(call, error);
+      return;
+    }
+    succeed(call, value);
+  }
+
+  function succeed(call: Call, value: unknown): void {
+    if (!remove(call)) return;
+    call.listener.succeeded(call, value);
+    afterEnd();
+  }
+
+  return {
+    calls,
+    add(call) {
+      calls.set(call.id, call);
+      if (calls.size === 1) deps.onNeed(true);
+    },
+    take(events, body) {
+      let offset = 0;
+      for (const event of events) {
+        const inline = event.blob === undefined && event.length !== undefined;
+        const from = offset;
+        if (inline) offset += event.length as number;
+        const call = calls.get(event.id);
+        if (call === undefined) continue;
+        if (isTerminal(event.state)) {
+          const fetchIt = event.omitted === true || !inline;
+          end(call, event, fetchIt ? undefined : body.subarray(from, offset));
+        } else if (call.state !== event.state) {
+          call.state = event.state;
+          call.listener.changed?.(call);
+        }
+      }
+    },
+    end,
+    fail,
+  };
+}
+
+/** What an event, a result and a task in a list say alike of an end. */
+export type Ended = {
+  id: string;
+  state: TaskState;
+  failure?: TaskFailure | undefined;
+  endpoint?: string | undefined;
+  attempts?: readonly Attempt[] | undefined;
+};
+
+/** The error of a task that ended otherwise than succeeded. */
+export function taskErrorOf(event: Ended): TaskError {
+  const failure = event.failure ?? failureOfState(event.state);
+  return new TaskError(event.id, failure, {
+    ...(event.endpoint === undefined ? {} : { endpoint: event.endpoint }),
+    ...(event.attempts === undefined ? {} : { attempts: event.attempts }),
+  });
+}
+
+function failureOfState(state: string): TaskFailure {
+  if (state === "cancelled") return { code: "CANCELLED", message: "the task was cancelled" };
+  if (state === "expired") return { code: "EXPIRED", message: "the task did not end within its time to live" };
+  return { code: "INTERNAL", message: "the task failed, and the gateway did not say how" };
+}

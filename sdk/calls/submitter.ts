@@ -1,0 +1,144 @@
+/** Sends calls in batches: all of one tick together, a few submits under way at a time, each repeated with the same ids. */
+import { ApiError } from "../../protocol/errors.ts";
+import type { SubmitAnswer } from "../../protocol/operations.ts";
+import { batchEnd, encodeSubmit } from "./batch.ts";
+import type { Call } from "./call.ts";
+
+export type SubmitterDeps = {
+  /** Resolves when the batch is on the gateway's disk; repeats by itself what may succeed later. */
+  send(frame: Uint8Array, options: { patient: boolean }): Promise<SubmitAnswer>;
+  /** Resolves when the event stream would see the end of what is sent now; undefined when it would already. */
+  ready(): Promise<void> | undefined;
+  onAccepted(call: Call): void;
+  /** Refused for good, or until something is mended: the owner decides. */
+  onRefused(call: Call, error: unknown): void;
+  maxSubmits: number;
+};
+
+export type Submitter = {
+  add(call: Call): void;
+  /** Resolves when nothing waits to be sent or is under way. */
+  settled(): Promise<void>;
+};
+
+/** Makes a submitter. */
+export function createSubmitter(deps: SubmitterDeps): Submitter {
+  let queue: Call[] = [];
+  let head = 0;
+  let underWay = 0;
+  let scheduled = false;
+  let waiters: (() => void)[] = [];
+
+  function schedule(): void {
+    if (scheduled) return;
+    scheduled = true;
+    nextTick(pump);
+  }
+
+  function pump(): void {
+    scheduled = false;
+    const notReady = deps.ready();
+    if (notReady) {
+      scheduled = true;
+      notReady.then(pump, (error: unknown) => {
+        scheduled = false;
+        refuseAll(takeAll(), error);
+        checkSettled();
+      });
+      return;
+    }
+    while (underWay < deps.maxSubmits && head < queue.length) {
+      const end = batchEnd(queue, head);
+      const batch: Call[] = [];
+      for (; head < end; head++) {
+        const call = queue[head] as Call;
+        if (call.phase === "unsent") batch.push(call);
+      }
+      if (batch.length > 0) void submit(batch);
+    }
+    if (head === queue.length) {
+      queue = [];
+      head = 0;
+    } else if (head > 10_000) {
+      queue = queue.slice(head);
+      head = 0;
+    }
+    checkSettled();
+  }
+
+  async function submit(batch: Call[]): Promise<void> {
+    underWay++;
+    for (const call of batch) call.phase = "sent";
+    try {
+      settle(batch, await deps.send(encodeSubmit(batch), { patient: batch.every((call) => call.spec.patient) }));
+    } catch (error) {
+      // One call that the gateway cannot take must not take the others with it.
+      const parts = error instanceof ApiError && !error.retryable ? bySpec(batch) : [batch];
+      if (parts.length > 1) for (const part of parts) await submit(part);
+      else refuseAll(batch, error);
+    } finally {
+      underWay--;
+      if (head < queue.length) schedule();
+      else checkSettled();
+    }
+  }
+
+  function settle(batch: readonly Call[], answer: SubmitAnswer): void {
+    if (answer.tasks.length === 0) {
+      for (const call of batch) deps.onAccepted(call);
+      return;
+    }
+    const refused = new Map(answer.tasks.map((task) => [task.id, task]));
+    for (const call of batch) {
+      const error = refused.get(call.id);
+      if (error) deps.onRefused(call, ApiError.fromJSON(error));
+      else deps.onAccepted(call);
+    }
+  }
+
+  function refuseAll(calls: readonly Call[], error: unknown): void {
+    for (const call of calls) deps.onRefused(call, error);
+  }
+
+  function takeAll(): Call[] {
+    const rest = queue.slice(head).filter((call) => call.phase === "unsent");
+    queue = [];
+    head = 0;
+    return rest;
+  }
+
+  function checkSettled(): void {
+    if (underWay > 0 || head < queue.length || waiters.length === 0) return;
+    for (const resolve of waiters) resolve();
+    waiters = [];
+  }
+
+  return {
+    add(call) {
+      call.phase = "unsent";
+      queue.push(call);
+      schedule();
+    },
+    settled() {
+      if (underWay === 0 && head === queue.length) return Promise.resolve();
+      return new Promise((resolve) => waiters.push(resolve));
+    },
+  };
+}
+
+function bySpec(batch: readonly Call[]): Call[][] {
+  const parts = new Map<string, Call[]>();
+  for (const call of batch) {
+    const key = call.spec.text as string;
+    const part = parts.get(key);
+    if (part) part.push(call);
+    else parts.set(key, [call]);
+  }
+  return [...parts.values()];
+}
+
+// After the callbacks of this turn and before the next wait: what one turn submits goes out together, at once.
+const nextTick: (run: () => void) => void =
+  typeof (globalThis as { setImmediate?: unknown }).setImmediate === "function"
+    ? (run) => void setImmediate(run)
+    : queueMicrotask;

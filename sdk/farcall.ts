@@ -1,0 +1,133 @@
+/** The client. */
+import type { OperationName, ResponseOf } from "../protocol/operations.ts";
+import { createEndpointsApi, createFunctionsApi, type EndpointsApi, type FunctionsApi } from "./api/endpoints.ts";
+import { createTasksApi, type TasksApi } from "./api/tasks.ts";
+import { createEngine, type Engine } from "./calls/engine.ts";
+import { type FunctionOptions, inlineCode } from "./code/inline.ts";
+import { ApiError } from "./errors.ts";
+import { createHttpClient, type HttpClient, type Link } from "./http/client.ts";
+import type { BareOperation, RequestOf } from "./http/request.ts";
+import { createFetchTransport } from "./http/transport.ts";
+import { type FarcallOptions, resolveConnection } from "./options.ts";
+import { type AnyFunction, createRemote, type Remote, type RemoteDeps } from "./remote.ts";
+import { isNode, isNodeLike } from "./runtime.ts";
+
+const RETRY_FOR_MS = 5 * 60_000;
+const CONNECT_FOR_MS = 10_000;
+
+/**
+ * A client of a gateway: makes functions that run elsewhere, and looks after their tasks.
+ *
+ * @example
+ * const farcall = new Farcall();
+ * const square = farcall.function((x: number) => x * x, { name: "square" });
+ * console.log(await square(12)); // 144
+ * await farcall.close();
+ */
+export class Farcall {
+  readonly tasks: TasksApi;
+  readonly endpoints: EndpointsApi;
+  readonly functions: FunctionsApi;
+  readonly #http: HttpClient;
+  readonly #engine: Engine;
+  readonly #connect: () => Promise<Link>;
+  readonly #closed = new AbortController();
+  #closing: Promise<void> | undefined;
+
+  constructor(options: FarcallOptions = {}) {
+    const retry = {
+      retryForMs: options.retryForMs ?? RETRY_FOR_MS,
+      connectForMs: options.connectForMs ?? CONNECT_FOR_MS,
+    };
+    this.#connect = once(() => openLink(options));
+    this.#http = createHttpClient({ connect: this.#connect, retry, signal: this.#closed.signal });
+    this.#engine = createEngine({
+      http: this.#http,
+      defaultEndpoint: async () => (await this.#connect()).connection.endpoint,
+      closed: this.#closed.signal,
+      retry,
+      maxSubmits: options.maxSubmits ?? 4,
+      // A browser's page is not kept open by a connection; a process whose runtime cannot say so is.
+      idleMs: { held: 60_000, other: isNodeLike() ? 500 : 60_000 },
+    });
+    this.tasks = createTasksApi(this.#http);
+    this.endpoints = createEndpointsApi(this.#http);
+    this.functions = createFunctionsApi(this.#http);
+    options.signal?.addEventListener("abort", () => void this.close(), { once: true });
+  }
+
+  /**
+   * Makes a remote function of a function that uses nothing from outside itself but its arguments and standard globals.
+   *
+   * @example
+   * const square = farcall.function((x: number) => x * x, { name: "square" });
+   */
+  function<F extends AnyFunction>(fn: F, options: FunctionOptions = {}): Remote<F> {
+    const { name, env, ...settings } = options;
+    const code = inlineCode(fn, { ...(name === undefined ? {} : { name }), ...(env === undefined ? {} : { env }) });
+    return createRemote<F>(code, settings, this.#remotes());
+  }
+
+  /**
+   * Any operation of the gateway's API, typed by the table that serves it.
+   *
+   * @example
+   * const { version } = await farcall.call("me");
+   */
+  call<N extends BareOperation>(name: N): Promise<ResponseOf<N>>;
+  call<N extends OperationName>(name: N, request: RequestOf<N>): Promise<ResponseOf<N>>;
+  call<N extends OperationName>(name: N, request?: RequestOf<N>): Promise<ResponseOf<N>> {
+    return this.#http.call(name, request);
+  }
+
+  /**
+   * Waits until everything is submitted, then closes. Tasks go on; promises that still wait are rejected.
+   *
+   * @example
+   * await farcall.close();
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#end();
+    return this.#closing;
+  }
+
+  /** As `close`, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #end(): Promise<void> {
+    await this.#engine.close();
+    this.#closed.abort(new ApiError("CLIENT_CLOSED", "the client is closed"));
+    await this.#connect().then(
+      ({ transport }) => transport.close(),
+      () => {},
+    );
+  }
+
+  #remotes(): RemoteDeps {
+    return { engine: this.#engine, tasks: this.tasks };
+  }
+}
+
+/** Finds the gateway, and the fastest way to talk to it that this runtime has. */
+async function openLink(options: FarcallOptions): Promise<Link> {
+  const connection = await resolveConnection(options);
+  if (options.fetch || !isNode()) return { connection, transport: createFetchTransport(options.fetch) };
+  const { createNodeTransport } = await import("./http/node-transport.ts");
+  return { connection, transport: createNodeTransport(connection.url) };
+}
+
+/** Remembers a success; a failure is tried again by the next one who asks. */
+function once<T>(action: () => Promise<T>): () => Promise<T> {
+  let result: Promise<T> | undefined;
+  return () => {
+    if (!result) {
+      result = action();
+      result.catch(() => {
+        result = undefined;
+      });
+    }
+    return result;
+  };
+}
