@@ -58,7 +58,7 @@ export const Credit = z.object({
   epoch: z.int().positive(),
   pull: z.int().positive(),
   limits: Limits,
-  /** every batch up to and including this number has arrived */
+  /** every batch up to and including this number has arrived or was denied; limits count only what arrived */
   received: z.int().nonnegative(),
   countUpTo: z.int().nonnegative(),
 });
