@@ -28,9 +28,8 @@ export function withExamples(command: Command, examples: CommandText["examples"]
   return command.addHelpText("after", `\nExamples:\n${lines.join("\n")}`);
 }
 
-/** A command that only holds others; without one of them it prints its help. */
+/** A command that only holds others; without one of them it prints its help, as a usage error. */
 export function addGroup(parent: Command, name: string, summary: string): Command {
   const group = parent.command(name).summary(summary).description(summary);
-  // As a usage error: a script that forgot the subcommand must not go on as if something had been done.
-  return group.action(() => group.help({ error: true }));
+  return group;
 }

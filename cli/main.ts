@@ -1,4 +1,8 @@
 /** The composition root of `farcall`: the environment, the terminal, the commands, the exit code. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { directoriesOf } from "../deploy/directories.ts";
+import { ApiError } from "../protocol/errors.ts";
 import type { Farcall } from "../sdk/index.ts";
 import type { CliContext } from "./context.ts";
 import { EXIT, exitCodeOf } from "./exit-codes.ts";
@@ -30,6 +34,12 @@ const context: CliContext = {
   },
   async connect() {
     if (!client) {
+      if (!isConfigured(process.env)) {
+        throw new ApiError(
+          "UNAVAILABLE",
+          "no gateway is configured: there is no FARCALL_URL and no profile; `farcall up` starts one here",
+        );
+      }
       const { Farcall } = await import("../sdk/index.ts");
       client = new Farcall({ signal: interrupted.signal, connectForMs: 2_000 });
     }
@@ -39,6 +49,10 @@ const context: CliContext = {
     exitCode = code;
   },
 };
+
+function isConfigured(env: NodeJS.ProcessEnv): boolean {
+  return Boolean(env.FARCALL_URL) || existsSync(join(directoriesOf(env).config, "profile.json"));
+}
 
 const wantsJson = process.argv.includes("--json");
 try {

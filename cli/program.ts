@@ -1,8 +1,11 @@
 /** The tree of commands. */
 import { Command } from "commander";
 import { VERSION } from "../deploy/version.ts";
+import { registerCompletion } from "./commands/completion.ts";
+import { registerDoctor } from "./commands/doctor.ts";
 import { registerDown } from "./commands/down.ts";
 import { registerFunctions } from "./commands/functions.ts";
+import { registerStatus } from "./commands/status.ts";
 import { registerLogs, registerTasks } from "./commands/tasks.ts";
 import { registerUp } from "./commands/up.ts";
 import { registerVersion } from "./commands/version.ts";
@@ -32,10 +35,13 @@ export function createProgram(context: CliContext): Command {
 
   registerUp(program, context);
   registerDown(program, context);
+  registerStatus(program, context);
   registerFunctions(program, context);
   registerTasks(program, context);
   registerLogs(program, context);
+  registerDoctor(program, context);
   registerVersion(program, context);
+  registerCompletion(program, context);
   return program;
 }
 

@@ -19,7 +19,7 @@ export function registerTasks(program: Command, context: CliContext): void {
       ["farcall tasks ls --group run-7 --json", "a group's tasks as JSON"],
     ],
   })
-    .addOption(new Option("-s, --state <state>", "only tasks in this state; may be repeated").argParser(oneState))
+    .addOption(stateOption())
     .option("-e, --endpoint <name>", "only those of an endpoint")
     .option("-f, --function <name>", "only those of a function, by id or name")
     .option("-g, --group <name>", "only those of a group")
@@ -68,6 +68,13 @@ function addLogs(parent: Command, context: CliContext): void {
     .option("-f, --follow", "go on until the task ends")
     .addOption(new Option("--stream <name>", "only one of them").choices(["stdout", "stderr"]))
     .action((id: string, options: LogOptions) => showLogs(context, id, options));
+}
+
+function stateOption(): Option {
+  const option = new Option("-s, --state <state>", "only tasks in this state; may be repeated").argParser(oneState);
+  // For completion: `choices()` itself would replace the parser that collects them.
+  option.argChoices = [...TASK_STATES];
+  return option;
 }
 
 function oneState(value: string, earlier?: string[]): string[] {
