@@ -2,6 +2,8 @@
 // Checks the version of Node.js before anything else is loaded. This file is kept to what very old versions can parse:
 // no static imports, no optional chaining, no await at the top level.
 const MINIMUM = [22, 19];
+// Without the prefix "node:", which they do not know either.
+const BUILTINS = ["fs", "url", "child_process"];
 
 function isNewEnough(version) {
   const parts = version.replace(/^v/, "").split(".").map(Number);
@@ -39,18 +41,16 @@ function refuse() {
 }
 
 function start() {
-  return Promise.all([import("node:fs"), import("node:url"), import("node:child_process")]).then(
-    ([fs, url, childProcess]) => {
-      const path = (relative) => url.fileURLToPath(new URL(relative, import.meta.url));
-      if (!isNewEnough(process.version)) {
-        const bundled = path("../node_modules/.bin/node");
-        if (process.env.FARCALL_REEXECUTED || !fs.existsSync(bundled)) return refuse();
-        return runWith(bundled, childProcess);
-      }
-      const source = path("../cli/main.ts");
-      return import(fs.existsSync(source) ? source : path("../dist/cli/main.js"));
-    },
-  );
+  return Promise.all(BUILTINS.map((name) => import(name))).then(([fs, url, childProcess]) => {
+    const path = (relative) => url.fileURLToPath(new URL(relative, import.meta.url));
+    if (!isNewEnough(process.version)) {
+      const bundled = path("../node_modules/.bin/node");
+      if (process.env.FARCALL_REEXECUTED || !fs.existsSync(bundled)) return refuse();
+      return runWith(bundled, childProcess);
+    }
+    const source = path("../cli/main.ts");
+    return import(fs.existsSync(source) ? source : path("../dist/cli/main.js"));
+  });
 }
 
 start().catch((error) => {
