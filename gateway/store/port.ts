@@ -192,8 +192,13 @@ export type Store = {
   waiting(endpoint: string, countUpTo: number): Promise<Record<string, number>>;
 
   // --- tasks -----------------------------------------------------------------------------------------------------------
+  /**
+   * A selection that is not a list of ids is carried out in slices, each one transaction, so that a million tasks stop nobody
+   * else's commit. With `onSlice` each slice's effects are handed over once it is committed, and those returned are empty.
+   */
   cancel(
     selection: TaskSelection,
+    onSlice?: (effects: Effects) => void,
   ): Promise<Effects & { cancelled: string[]; alreadyFinished: number; notFound: number }>;
   /** Moves due retries back to the queue and expires what is over its time to live. At most `limit` rows a call. */
   tick(limit: number): Promise<Effects & { more: boolean }>;

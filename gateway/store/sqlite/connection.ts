@@ -20,7 +20,7 @@ export function openForWriting(file: string, durability: Durability): DatabaseSy
     pragma synchronous = ${durability === "disk" ? "full" : "normal"};
     pragma wal_autocheckpoint = ${CHECKPOINT_PAGES};
     pragma journal_size_limit = 67108864;
-    pragma cache_size = -32768;
+    pragma cache_size = -16384;
     pragma temp_store = memory;
   `);
   return db;
@@ -29,7 +29,7 @@ export function openForWriting(file: string, durability: Durability): DatabaseSy
 /** Opens a connection that cannot write. */
 export function openForReading(file: string): DatabaseSync {
   const db = new DatabaseSync(file, { readOnly: true, timeout: 5000 });
-  db.exec("pragma query_only = 1; pragma cache_size = -16384; pragma temp_store = memory;");
+  db.exec("pragma query_only = 1; pragma cache_size = -8192; pragma temp_store = memory;");
   return db;
 }
 

@@ -24,13 +24,15 @@ const MIGRATIONS: readonly string[] = [
     unique(endpoint, class, priority));
   create table specs(
     key integer primary key autoincrement, hash blob not null unique, owner int not null, endpoint int not null,
-    queue int not null, grp int, function text not null, text text not null, used_at int not null);
+    queue int not null, grp int, function text not null, text text not null);
   create index specs_by_group on specs(grp) where grp is not null;
   create index specs_by_function on specs(function);
   create table counts(
     spec integer primary key, held int not null, staging int not null, queued int not null, leased int not null,
     running int not null, waiting int not null, succeeded int not null, failed int not null, cancelled int not null,
     expired int not null, open_bytes int not null);
+  create index counts_empty on counts(spec) where
+    held + staging + queued + leased + running + waiting + succeeded + failed + cancelled + expired = 0;
 
   create table tasks(
     seq integer primary key,

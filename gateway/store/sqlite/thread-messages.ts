@@ -9,5 +9,4 @@ export type FromThread =
   | { kind: "ready"; info: { generation: string } }
   /** it could not start */
   | { kind: "failed"; error: ErrorBody }
-  | { kind: "replies"; replies: Reply[] }
-  | { kind: "closed" };
+  | { kind: "replies"; replies: Reply[] };

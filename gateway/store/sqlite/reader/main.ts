@@ -9,19 +9,20 @@ const port = parentPort as NonNullable<typeof parentPort>;
 const db = openForReading((workerData as { file: string }).file);
 const reads = createReads(db);
 
-port.on("message", (call: Call) => {
+port.on("message", async (call: Call) => {
   if (call.op === "close") {
+    // Reads under way find their next statement closed and say so.
     db.close();
     port.close();
     return;
   }
-  port.postMessage({ kind: "replies", replies: [answer(call)] } satisfies FromThread);
+  port.postMessage({ kind: "replies", replies: [await answer(call)] } satisfies FromThread);
 });
 port.postMessage({ kind: "ready", info: { generation: "" } } satisfies FromThread);
 
-function answer({ n, op, input }: Call): Reply {
+async function answer({ n, op, input }: Call): Promise<Reply> {
   try {
-    return { n, value: (reads[op as keyof Reads] as (input: unknown) => unknown)(input) };
+    return { n, value: await (reads[op as keyof Reads] as (input: unknown) => unknown)(input) };
   } catch (error) {
     if (error instanceof ApiError) return { n, error: error.toJSON() };
     const { message, stack } = error as Error;

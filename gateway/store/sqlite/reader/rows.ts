@@ -5,10 +5,10 @@ import { bounded } from "../bounded.ts";
 import { idFromBytes } from "../ids.ts";
 import { encodingOf, PLACE, placeOf, stateOf } from "../states.ts";
 
-/** The columns of a task that a view needs; the payloads are not among them. */
-export const TASK_COLUMNS = `seq, id, spec, state, lease, attempt, submitted_at, started_at, ended_at, expires_at, retry_at,
-  retry_of, block, worker, failure, result_form, result_size,
-  case when result_form >= 8 then result end as result_blob`;
+/** The columns of a task `t` that a view needs; the payloads are not among them. */
+export const TASK_COLUMNS = `t.seq, t.id, t.spec, t.state, t.lease, t.attempt, t.submitted_at, t.started_at, t.ended_at, t.expires_at,
+  t.retry_at, t.retry_of, t.block, t.worker, t.failure, t.result_form, t.result_size,
+  case when t.result_form >= 8 then t.result end as result_blob`;
 
 export type TaskRow = {
   seq: number;
@@ -47,10 +47,14 @@ export type Rows = {
   view(row: TaskRow): TaskView;
 };
 
-/** Prepares the look-ups behind a view. Names of functions and endpoints may change, so those are not kept for long. */
+/** Names of functions and endpoints may change, so they are not kept for longer. */
+const NAMES_MS = 1000;
+
+/** Prepares the look-ups behind a view. */
 export function createRows(db: DatabaseSync): Rows {
   const specs = bounded<number, SpecView>(1000);
   const names = bounded<number, string>(5000);
+  let specsSince = performance.now();
   const specRow = db.prepare(`
     select o.name as owner, g.name as grp, e.id as endpoint, e.name as endpointName, s.text as text, s.function as function,
       (select f.name from functions f where f.id = s.function and f.owner = o.name order by f.seq desc limit 1) as functionName
@@ -59,6 +63,10 @@ export function createRows(db: DatabaseSync): Rows {
   const nameRow = db.prepare("select text from names where key = ?");
 
   function spec(key: number): SpecView {
+    if (performance.now() - specsSince > NAMES_MS) {
+      specs.clear();
+      specsSince = performance.now();
+    }
     let found = specs.get(key);
     if (!found) {
       const row = specRow.get(key) as SpecRow;

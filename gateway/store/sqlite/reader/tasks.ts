@@ -8,7 +8,7 @@ import { type Rows, TASK_COLUMNS, type TaskRow } from "./rows.ts";
 
 /** Prepares the reads of single tasks. */
 export function createTaskReads(db: DatabaseSync, rows: Rows) {
-  const byId = db.prepare(`select ${TASK_COLUMNS} from tasks where id = ?`);
+  const byId = db.prepare(`select ${TASK_COLUMNS} from tasks t where id = ?`);
   const attemptRows = db.prepare("select * from attempts where task = ? order by attempt");
   const payloadRow = db.prepare(
     "select seq, args_form, args_size, args, result_form, result_size, result from tasks where id = ?",

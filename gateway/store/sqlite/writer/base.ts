@@ -60,6 +60,11 @@ export function createBase(db: DatabaseSync, limits: StoreLimits): Base {
   return base;
 }
 
+/** The columns of a `Task`. */
+export const TRANSITION_COLUMNS = `seq, id, spec, state, lease, attempt, case when args_form >= 8 then 0 else args_size end as argsSize,
+  leased_at as leasedAt, started_at as startedAt, block, worker`;
+export type TransitionRow = Omit<Task, "id" | "spec"> & { id: Uint8Array; spec: number };
+
 type CountRow = { spec: number; open: number; queued: number; leased: number; bytes: number };
 type Loaders = ReturnType<typeof prepareLoaders>;
 
@@ -69,13 +74,13 @@ function prepareLoaders(db: DatabaseSync) {
       open_bytes as bytes
     from counts where held + staging + queued + leased + running + waiting > 0`);
   const leases = db.prepare(`
-    select seq, id, spec, state, lease, attempt, args_size as argsSize, leased_at as leasedAt, started_at as startedAt, block, worker
+    select ${TRANSITION_COLUMNS}
     from tasks indexed by tasks_open where state < 10 and state in (${CODE.leased}, ${CODE.running})`);
   const last = db.prepare("select seq, submitted_at as submittedAt from tasks order by seq desc limit 1");
   const kept = db.prepare("select value from meta where name = 'next_seq'");
   return {
     counters: () => counters.iterate() as Iterable<CountRow>,
-    leases: () => leases.iterate() as Iterable<Omit<Task, "id" | "spec"> & { id: Uint8Array; spec: number }>,
+    leases: () => leases.iterate() as Iterable<TransitionRow>,
     lastTask() {
       const row = last.get() as { seq: number; submittedAt: number } | undefined;
       const { value } = (kept.get() ?? { value: 1 }) as { value: number };
@@ -97,8 +102,14 @@ function loadCounters(base: Base, loaders: Loaders): number {
 
 function loadLeases(base: Base, loaders: Loaders): void {
   for (const row of [...loaders.leases()]) {
-    const spec = base.interning.specByKey(row.spec);
-    const task: Task = { ...row, id: idFromBytes(row.id), spec };
-    spec.endpoint.leases.set(task.id, task);
+    const task = taskOf(base, row);
+    task.spec.endpoint.leases.set(task.id, task);
   }
+}
+
+/** The task of a row: the mirror's own object while it is leased or running. */
+export function taskOf(base: Base, row: TransitionRow): Task {
+  const spec = base.interning.specByKey(row.spec);
+  const id = idFromBytes(row.id);
+  return spec.endpoint.leases.get(id) ?? { ...row, id, spec };
 }

@@ -2,23 +2,34 @@
 import { ApiError, type ErrorBody } from "../../../../protocol/errors.ts";
 import type { Call, Reply } from "../thread-messages.ts";
 import type { Base } from "./base.ts";
-import type { Operations } from "./operations.ts";
+import type { Disk } from "./disk.ts";
 
 export type Committer = {
   /** Runs the calls in order and returns their replies once they are on disk. A call that fails does not touch the others. */
   run(calls: Call[]): Reply[];
-  stats(): { commits: number; calls: number };
+  stats(): { commits: number; callsPerCommit: number };
 };
 
+export type AnyOperations = Record<string, (input: never) => unknown>;
+
+/** Operations that only look at memory: a group of nothing else needs no transaction. */
+const MEMORY_ONLY: ReadonlySet<string> = new Set(["epochOf", "leasesOf", "waiting", "lastSequence", "stats"]);
+
+const SQLITE_FULL = 13;
+const SQLITE_IOERR = 10;
+
 /** Groups calls of `operations` into transactions of `base`. */
-export function createCommitter(base: Base, operations: Operations): Committer {
+export function createCommitter(
+  base: Base,
+  { operations, disk }: { operations: AnyOperations; disk: Disk },
+): Committer {
   const { db } = base;
   let commits = 0;
   let calls = 0;
 
   function execute({ n, op, now, input }: Call): Reply {
     base.now = Math.max(base.now, now);
-    const operation = operations[op as keyof Operations] as (input: unknown) => unknown;
+    const operation = operations[op] as (input: unknown) => unknown;
     try {
       return { n, value: operation(input) };
     } catch (error) {
@@ -29,6 +40,7 @@ export function createCommitter(base: Base, operations: Operations): Committer {
   }
 
   function transaction(group: Call[]): Reply[] {
+    if (group.every(({ op }) => MEMORY_ONLY.has(op))) return group.map(execute);
     db.exec("begin immediate");
     try {
       const replies = group.map(execute);
@@ -45,11 +57,14 @@ export function createCommitter(base: Base, operations: Operations): Committer {
     }
   }
 
+  /** Runs one call in its own transaction, a second time when giving up the ballast made room for it. */
   function alone(call: Call): Reply {
-    try {
-      return transaction([call])[0] as Reply;
-    } catch (error) {
-      return { n: call.n, error: describe(error) };
+    for (;;) {
+      try {
+        return transaction([call])[0] as Reply;
+      } catch (error) {
+        if (!isFull(error) || !disk.freeBallast()) return { n: call.n, error: describe(error) };
+      }
     }
   }
 
@@ -58,16 +73,26 @@ export function createCommitter(base: Base, operations: Operations): Committer {
       if (group.length === 0) return [];
       try {
         return transaction(group);
-      } catch {
+      } catch (error) {
+        if (isFull(error)) disk.freeBallast();
         return group.map(alone);
       }
     },
-    stats: () => ({ commits, calls }),
+    stats: () => ({ commits, callsPerCommit: commits === 0 ? 0 : calls / commits }),
   };
 }
 
+/** A write to a full disk is SQLITE_FULL, or an I/O error when it hits the WAL's index. */
+function isFull(error: unknown): boolean {
+  const { errcode } = error as { errcode?: number };
+  return errcode !== undefined && ((errcode & 0xff) === SQLITE_FULL || (errcode & 0xff) === SQLITE_IOERR);
+}
+
 function describe(error: unknown): ErrorBody {
-  if (error instanceof ApiError) return error.toJSON();
   const { message, stack } = error as Error;
+  if (isFull(error)) {
+    const why = `the database cannot be written: ${message}`;
+    return new ApiError("STORAGE_FULL", why, { details: { retryAfterMs: 5000 } }).toJSON();
+  }
   return new ApiError("INTERNAL", `the store failed: ${message}`, { details: { stack } }).toJSON();
 }

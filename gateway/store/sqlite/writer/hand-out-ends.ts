@@ -35,8 +35,8 @@ export function createHandOutEnds(base: Base, transitions: Transitions): HandOut
     const ranMs = end.ranMs ?? null;
     task.attempt = attempt;
     const result = end.result?.() ?? NO_RESULT;
-    const event = transitions.event({ ...task, state: CODE.failed }, 0, failure);
-    event.sequence = transitions.end(task, "failed", { failure, ranMs, result });
+    const sequence = transitions.end(task, "failed", { failure, ranMs, result });
+    const event = transitions.event(task, sequence, failure);
     if (result.form === null) return { ...event, ranMs };
     const blob = placeOf(result.form) === PLACE.blob ? Buffer.from(result.value as Uint8Array).toString("hex") : null;
     return { ...event, ranMs, encoding: encodingOf(result.form), size: result.size, blob };

@@ -15,6 +15,8 @@ export type Interning = {
   /** The key of a block's or worker's name. */
   name(text: string | undefined): number | null;
   nameText(key: number | null): string | null;
+  /** Forgets a spec whose row is gone. */
+  forgetSpec(key: number): void;
   forgetFunctions(): void;
   owners(): Iterable<Owner>;
   /** Forgets everything, after a rollback. */
@@ -45,7 +47,7 @@ export function createInterning(db: DatabaseSync, endpoints: { byKey(key: number
   const findSpec = db.prepare("select key, owner, endpoint, grp, text from specs where hash = ?");
   const specRow = db.prepare("select key, owner, endpoint, grp, text from specs where key = ?");
   const addSpec = db.prepare(
-    "insert into specs(hash, owner, endpoint, queue, grp, function, text, used_at) values(?, ?, ?, ?, ?, ?, ?, ?)",
+    "insert into specs(hash, owner, endpoint, queue, grp, function, text) values(?, ?, ?, ?, ?, ?, ?)",
   );
   const findName = db.prepare("select key, text from names where text = ? or key = ?");
   const addName = db.prepare("insert into names(text) values(?)");
@@ -135,7 +137,6 @@ export function createInterning(db: DatabaseSync, endpoints: { byKey(key: number
         inGroup?.key ?? null,
         parsed.function,
         text,
-        now,
       );
       const key = Number(lastInsertRowid);
       return remember({ key, owner: owner.key, endpoint: endpoint.key, grp: null, text }, parsed, inGroup);
@@ -161,6 +162,11 @@ export function createInterning(db: DatabaseSync, endpoints: { byKey(key: number
         nameTexts.set(key, text);
       }
       return text;
+    },
+    forgetSpec(key) {
+      const spec = specsByKey.get(key);
+      if (spec) specs.delete(`${spec.owner.key} ${spec.text}`);
+      specsByKey.delete(key);
     },
     forgetFunctions() {
       for (const owner of owners.values()) owner.functions.clear();

@@ -1,62 +1,65 @@
 /** The writer's thread: takes all calls that wait, runs them in one transaction, commits once, and answers them together. */
-
-import { randomUUID } from "node:crypto";
-import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import { randomBytes } from "node:crypto";
+import type { DatabaseSync } from "node:sqlite";
+import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { ApiError } from "../../../../protocol/errors.ts";
 import type { StoreLimits } from "../../port.ts";
-import type { Durability } from "../connection.ts";
-import { openForWriting } from "../connection.ts";
+import { type Durability, openForWriting } from "../connection.ts";
 import { migrate } from "../schema.ts";
 import type { Call, FromThread, Reply } from "../thread-messages.ts";
 import { createBase } from "./base.ts";
-import { createCommitter } from "./committer.ts";
+import { type AnyOperations, type Committer, createCommitter } from "./committer.ts";
+import { createDisk } from "./disk.ts";
 import { createOperations } from "./operations.ts";
 
-export type WriterOptions = { file: string; durability: Durability; limits: StoreLimits };
-
-const port = parentPort as NonNullable<typeof parentPort>;
+export type WriterOptions = { file: string; durability: Durability; limits: StoreLimits; ballastBytes: number };
 
 try {
-  serve(workerData as WriterOptions);
+  serve(parentPort as MessagePort, workerData as WriterOptions);
 } catch (error) {
   const body = error instanceof ApiError ? error.toJSON() : new ApiError("INTERNAL", String(error)).toJSON();
-  port.postMessage({ kind: "failed", error: body } satisfies FromThread);
+  parentPort?.postMessage({ kind: "failed", error: body } satisfies FromThread);
 }
 
-function serve({ file, durability, limits }: WriterOptions): void {
+function serve(port: MessagePort, { file, durability, limits, ballastBytes }: WriterOptions): void {
   const db = openForWriting(file, durability);
   migrate(db);
-  db.prepare("insert into meta(name, value) values('generation', ?) on conflict do nothing").run(
-    randomUUID().slice(0, 8),
-  );
-  const { value: generation } = db.prepare("select value from meta where name = 'generation'").get() as {
-    value: string;
-  };
+  const generation = generationOf(db);
+  const disk = createDisk({ file, minFreeBytes: limits.minFreeBytes, ballastBytes });
   const base = createBase(db, limits);
-  const operations = createOperations(base, { admit: () => {} });
-  const committer = createCommitter(base, operations);
+  const operations = createOperations(base, disk);
+  const stats = () => ({ ...operations.stats(), ...committer.stats() });
+  const committer: Committer = createCommitter(base, { operations: { ...operations, stats } as AnyOperations, disk });
 
   port.on("message", (first: Call) => {
     const calls = [first];
     for (let next = receiveMessageOnPort(port); next; next = receiveMessageOnPort(port))
       calls.push(next.message as Call);
-    const closing = calls.some((call) => call.op === "close");
     const replies = committer.run(calls.filter((call) => call.op !== "close"));
     port.postMessage({ kind: "replies", replies } satisfies FromThread, transfers(replies));
-    if (!closing) return;
-    db.exec("pragma wal_checkpoint(truncate)");
-    db.close();
-    port.postMessage({ kind: "closed" } satisfies FromThread);
-    port.close();
+    if (calls.some((call) => call.op === "close")) close(db, port);
   });
   port.postMessage({ kind: "ready", info: { generation } } satisfies FromThread);
 }
 
-/** The large buffers in replies: argument bytes of popped tasks. */
-function transfers(replies: Reply[]): ArrayBuffer[] {
+/** Drawn when the database is made, so that an old backup or a new database is noticed (PROTOCOL.md rule 15). */
+function generationOf(db: DatabaseSync): string {
+  const drawn = randomBytes(6).toString("hex");
+  db.prepare("insert into meta(name, value) values('generation', ?) on conflict do nothing").run(drawn);
+  return (db.prepare("select value from meta where name = 'generation'").get() as { value: string }).value;
+}
+
+function close(db: DatabaseSync, port: MessagePort): void {
+  db.exec("pragma wal_checkpoint(truncate)");
+  db.close();
+  port.close();
+}
+
+/** The large buffers in replies, which are moved and not copied: the arguments of popped tasks. */
+function transfers(replies: readonly Reply[]): ArrayBuffer[] {
   const buffers: ArrayBuffer[] = [];
   for (const { value } of replies) {
-    const popped = Array.isArray(value) ? value : (value as { popped?: unknown } | null)?.popped;
+    const popped = Array.isArray(value) ? value : (value as { popped?: unknown } | null | undefined)?.popped;
     if (!Array.isArray(popped)) continue;
     for (const batch of popped) if (batch?.body instanceof Uint8Array) buffers.push(batch.body.buffer as ArrayBuffer);
   }
