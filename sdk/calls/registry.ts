@@ -16,6 +16,7 @@ export function createRegistry(http: Pick<HttpClient, "read">): Registry {
 
   async function upload(code: Code): Promise<string> {
     const { id, definition, bytes }: LoadedCode = await code.load();
+    if (!bytes) return id;
     const data = encodeFrame({ name: code.name, definition }, [bytes]);
     await http.read("registerFunction", { bytes: { type: FRAME_MEDIA_TYPE, data } });
     return id;

@@ -4,7 +4,8 @@ import { badField } from "../../protocol/batch.ts";
 import { definitionText, type FunctionDefinition, sha256Hex } from "../../protocol/function.ts";
 import { Name } from "../../protocol/task.ts";
 
-export type LoadedCode = { id: string; definition: FunctionDefinition; bytes: Uint8Array };
+/** Without `bytes` it is registered already. */
+export type LoadedCode = { id: string; definition: FunctionDefinition; bytes: Uint8Array | undefined };
 
 /** A function before its registration. */
 export type Code = {
