@@ -3,8 +3,14 @@ import type { OperationName, ResponseOf } from "../protocol/operations.ts";
 import { createEndpointsApi, createFunctionsApi, type EndpointsApi, type FunctionsApi } from "./api/endpoints.ts";
 import { createTasksApi, type TasksApi } from "./api/tasks.ts";
 import { createEngine, type Engine } from "./calls/engine.ts";
+import type { CallOptions } from "./calls/spec.ts";
+import { type CommandFunction, commandCode } from "./code/command.ts";
 import { type FunctionOptions, inlineCode } from "./code/inline.ts";
+import { type ModuleOptions, moduleCode, type RemoteModule } from "./code/module.ts";
+import { type PythonOptions, pythonCode } from "./code/python.ts";
+import { registeredCode } from "./code/registered.ts";
 import { ApiError } from "./errors.ts";
+import { createGroup, type Group } from "./group.ts";
 import { createHttpClient, type HttpClient, type Link } from "./http/client.ts";
 import type { BareOperation, RequestOf } from "./http/request.ts";
 import { createFetchTransport } from "./http/transport.ts";
@@ -31,6 +37,7 @@ export class Farcall {
   readonly #http: HttpClient;
   readonly #engine: Engine;
   readonly #connect: () => Promise<Link>;
+  readonly #retry: { retryForMs: number; connectForMs: number };
   readonly #closed = new AbortController();
   #closing: Promise<void> | undefined;
 
@@ -39,6 +46,7 @@ export class Farcall {
       retryForMs: options.retryForMs ?? RETRY_FOR_MS,
       connectForMs: options.connectForMs ?? CONNECT_FOR_MS,
     };
+    this.#retry = retry;
     this.#connect = once(() => openLink(options));
     this.#http = createHttpClient({ connect: this.#connect, retry, signal: this.#closed.signal });
     this.#engine = createEngine({
@@ -63,9 +71,89 @@ export class Farcall {
    * const square = farcall.function((x: number) => x * x, { name: "square" });
    */
   function<F extends AnyFunction>(fn: F, options: FunctionOptions = {}): Remote<F> {
-    const { name, env, ...settings } = options;
-    const code = inlineCode(fn, { ...(name === undefined ? {} : { name }), ...(env === undefined ? {} : { env }) });
+    const { own, settings } = splitOptions(options);
+    return createRemote<F>(inlineCode(fn, own), settings, this.#remotes());
+  }
+
+  /**
+   * Makes remote functions of a module's exports, bundled with everything it imports. A relative path starts from the
+   * calling file.
+   *
+   * @example
+   * const analyse = await farcall.module<typeof import("./analyse.ts")>("./analyse.ts");
+   * await analyse.histogram(data);
+   */
+  async module<M>(path: string | URL, options: ModuleOptions = {}): Promise<RemoteModule<M>> {
+    const here = { stack: "" };
+    (Error as { captureStackTrace?: (target: object, above: unknown) => void }).captureStackTrace?.(here, this.module);
+    const { external, ...rest } = options;
+    const { own, settings } = splitOptions(rest);
+    const codes = await moduleCode(path, { ...own, ...(external ? { external } : {}) }, here.stack);
+    const functions = Object.create(null) as Record<string, Remote<AnyFunction>>;
+    for (const [name, code] of codes) functions[name] = createRemote(code, settings, this.#remotes());
+    return functions as RemoteModule<M>;
+  }
+
+  /**
+   * Makes a remote function of Python source.
+   *
+   * @example
+   * const mean = farcall.python<(xs: number[]) => number>("def mean(xs):\n    return sum(xs) / len(xs)");
+   * await mean([1, 2, 3]);
+   */
+  python<F extends AnyFunction = (...args: unknown[]) => unknown>(
+    source: string,
+    options: PythonOptions = {},
+  ): Remote<F> {
+    const { entry, ...rest } = options;
+    const { own, settings } = splitOptions(rest);
+    const code = pythonCode(source, { ...own, ...(entry === undefined ? {} : { entry }) });
     return createRemote<F>(code, settings, this.#remotes());
+  }
+
+  /**
+   * Makes a remote function of a shell command. `{name}` becomes the argument's field of that name, quoted.
+   *
+   * @example
+   * const count = farcall.command("wc -w {file}");
+   * const { stdout } = await count({ file: "/etc/hosts" });
+   */
+  command<const T extends string>(template: T, options: FunctionOptions = {}): Remote<CommandFunction<T>> {
+    const { own, settings } = splitOptions(options);
+    return createRemote<CommandFunction<T>>(commandCode(template, own), settings, this.#remotes());
+  }
+
+  /**
+   * A function that is registered already, by its id, or the newest of a name.
+   *
+   * @example
+   * const square = farcall.registered<(x: number) => number>("square");
+   * await square(12); // 144
+   */
+  registered<F extends AnyFunction = (...args: unknown[]) => unknown>(
+    idOrName: string,
+    options: CallOptions = {},
+  ): Remote<F> {
+    return createRemote<F>(registeredCode(this.#http, idOrName), options, this.#remotes());
+  }
+
+  /**
+   * A named group of tasks, which a later process finds again by its name.
+   *
+   * @example
+   * for await (const { taskId, value } of farcall.group("run-7").results()) console.log(taskId, value);
+   */
+  group(name: string): Group {
+    return createGroup(name, {
+      ...this.#remotes(),
+      group: {
+        http: this.#http,
+        tasks: this.tasks,
+        retry: this.#retry,
+        unsent: (group) => this.#engine.unsent(group),
+      },
+      makeFunction: (fn, options) => this.function(fn, options),
+    });
   }
 
   /**
@@ -108,6 +196,14 @@ export class Farcall {
   #remotes(): RemoteDeps {
     return { engine: this.#engine, tasks: this.tasks };
   }
+}
+
+/** Parts what belongs to a function from how it is called. */
+function splitOptions({ name, env, ...settings }: FunctionOptions): {
+  own: { name?: string; env?: Record<string, string> };
+  settings: CallOptions;
+} {
+  return { own: { ...(name === undefined ? {} : { name }), ...(env === undefined ? {} : { env }) }, settings };
 }
 
 /** Finds the gateway, and the fastest way to talk to it that this runtime has. */

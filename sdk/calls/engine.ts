@@ -34,6 +34,8 @@ export type Engine = {
   cancel(call: Call, reason: unknown): void;
   /** Watches the tasks of a named group too. */
   watch(group: string): void;
+  /** How many calls of a group have not been accepted yet. */
+  unsent(group: string): number;
   register(spec: Spec): Promise<string>;
   /** Waits until everything is submitted, then lets go of what is pending. */
   close(): Promise<void>;
@@ -180,6 +182,12 @@ export function createEngine({ http, defaultEndpoint, closed, retry, maxSubmits,
     watch(name) {
       if (!groups.includes(name)) groups.push(name);
       stream.addGroup(name);
+    },
+    unsent(name) {
+      let count = 0;
+      for (const { spec, phase } of pending.calls.values())
+        if (spec.asked.group === name && phase !== "accepted") count++;
+      return count;
     },
     register,
     async close() {

@@ -47,7 +47,7 @@ export function inlineModule(text: string, name = ""): string {
     return !helper && !STANDARD_GLOBALS.has(reference.name);
   });
   refuseCaptures(shown, [...outside.map(explainFree), ...otherCaptures(captures)]);
-  return `${[...prelude, `export default (${text});`].join("\n")}\n`;
+  return `${[...prelude, `export default (${text}\n);`].join("\n")}\n`;
 }
 
 function parse(text: string, shown: string): Node {
