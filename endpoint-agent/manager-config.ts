@@ -17,8 +17,8 @@ export type ManagerDial = z.infer<typeof ManagerDial>;
 /** The bounds inside which a manager runs tasks. */
 export const ManagerLimits = z.object({
   /** head and tail of stdout and of stderr that are kept of each task, bytes each */
-  outputHeadBytes: z.int().nonnegative().default(65_536),
-  outputTailBytes: z.int().nonnegative().default(65_536),
+  outputHeadBytes: z.int().nonnegative().default(1_048_576),
+  outputTailBytes: z.int().nonnegative().default(1_048_576),
   /** SIGTERM to SIGKILL, for timeouts, cancels and drains */
   killGraceMs: z.int().positive().default(5_000),
   /** a worker that is not ready by then counts as broken */

@@ -3,47 +3,59 @@
  * and one after the other, to descriptor 4. stdout and stderr stay the user's. docs/frames.md specifies them for workers in
  * other languages.
  *
- * A worker runs its tasks in the order they came. It writes each result before it starts the next task, so after its death
- * the first task without a result is the one that was started, and the rest were not (PROTOCOL.md, FAULTS.md W1).
+ * A worker runs its tasks in the order they came, and writes each result before it starts the next. Descriptor 5 is a pipe
+ * of permits: before each start the worker reads one (4 bytes, the task's number, big-endian). The manager keeps that pipe's
+ * reading end too, so it takes tasks back by reading their permits: the kernel decides who got one, also while user code
+ * blocks the worker. After a worker's death the permits left say what was never started (FAULTS.md W1).
  */
 import type { Encoding, TaskFailure } from "./task.ts";
 
 export type ManagerToWorker =
   /** first: how the worker is to behave. `token` must come back with every frame (FAULTS.md W10) */
-  | { kind: "setup"; token: string; cacheDir: string; inlineLimit: number; blobLimit: number }
-  /** code to keep; `file` is on this node, `entry` names the export or function */
-  | { kind: "function"; function: string; file: string; entry: string; env?: Record<string, string> }
-  /** body: the arguments, in order. `file` instead of `length` for a payload above the inline limit */
   | {
-      kind: "tasks";
-      tasks: {
-        id: string;
-        lease: number;
-        function: string;
-        encoding?: Encoding;
-        length?: number;
-        file?: string;
-        env?: Record<string, string>;
-        attempt: number;
-      }[];
+      kind: "setup";
+      token: string;
+      /** what the worker writes to stdout and stderr after a task's output, followed by the number as 8 hex digits and "\n" */
+      mark: string;
+      /** where results above `inlineLimit` are written */
+      dir: string;
+      inlineLimit: number;
+      blobLimit: number;
     }
-  /** give back what is not started; answered with `gave-back` as soon as the worker can read it */
-  | { kind: "give-back" };
+  /** code that the following tasks name by `call`; `file` is on this node, `entry` names the export or function */
+  | { kind: "call"; call: number; file: string; entry: string; env?: Record<string, string> }
+  /** body: the arguments, in order */
+  | { kind: "tasks"; tasks: WorkerTask[] };
+
+export type WorkerTask = {
+  /** counts up within a worker: the permit that starts this task. A permit drops all tasks of lower numbers */
+  n: number;
+  id: string;
+  call: number;
+  attempt: number;
+  encoding?: Encoding;
+  length?: number;
+  /** instead of `length`: the file that holds a payload above the inline limit */
+  file?: string;
+};
 
 export type WorkerToManager =
   | { kind: "ready"; token: string; runtime: string; version: string; pid: number }
-  /** body: the result's bytes; `file` when it is above the inline limit */
-  | {
-      kind: "result";
-      token: string;
-      id: string;
-      lease: number;
-      encoding?: Encoding;
-      file?: string;
-      size?: number;
-      failure?: TaskFailure;
-      ranMs: number;
-      /** the task wrote output: `marker` was written to stdout and stderr after the last of it */
-      marker?: string;
-    }
-  | { kind: "gave-back"; token: string; leases: [string, number][] };
+  /** how a task ended; the body is the result's bytes. `kind` is absent, as there are many */
+  | WorkerResult;
+
+export type WorkerResult = {
+  n: number;
+  token: string;
+  /** milliseconds that the function ran */
+  ms: number;
+  encoding?: Encoding;
+  /** the result is in this file of `dir`, not in the body */
+  file?: string;
+  size?: number;
+  failure?: TaskFailure;
+  /** the task wrote output, and the mark was written after the last of it */
+  marked?: boolean;
+  /** the task started processes, which may be left over */
+  children?: boolean;
+};

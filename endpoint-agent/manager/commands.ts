@@ -1,0 +1,207 @@
+/** Shell commands: one process group each, its output captured, its exit code the outcome. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdirSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { decodeValue, encodeValue } from "../../protocol/payload.ts";
+import type { ManagerLimits } from "../manager-config.ts";
+import { type Death, endOfDeath, type KillReason } from "./deaths.ts";
+import { createMemoryGuard, type MemoryGuard } from "./memory.ts";
+import { type Capture, createCapture, lastBytes, type OutputTail, outputText } from "./output.ts";
+import { scrubbedEnv, WORKER_ENV } from "./scrubbed-env.ts";
+import type { Task, TaskEnd } from "./task.ts";
+import { fillTemplate } from "./template.ts";
+import { signalGroup } from "./worker-process.ts";
+
+export type CommandRun = {
+  readonly name: string;
+  readonly task: Task;
+  readonly memory: MemoryGuard;
+  started: boolean;
+  killed: KillReason | undefined;
+  pid: number | undefined;
+  outputs: { stdout: Capture; stderr: Capture };
+};
+
+export type CommandEvents = {
+  /** The command has ended, or never ran; its resources are free. */
+  onEnd(task: Task, end: TaskEnd): void;
+  /** It was given up before its start. */
+  onGivenUp(task: Task): void;
+  onOutput(task: Task, stream: "stdout" | "stderr", bytes: Uint8Array): void;
+  onGroup(pid: number, alive: boolean): void;
+  /** What it left behind is to be searched for, by its name. */
+  onLeftovers(name: string): void;
+};
+
+export type CommandRuns = {
+  readonly runs: ReadonlyMap<Task, CommandRun>;
+  /** Takes a place for the task; returns the place's name. */
+  reserve(task: Task): string;
+  start(task: Task): void;
+  startAnswered(task: Task, go: boolean): boolean;
+  kill(task: Task, reason: KillReason, graceMs?: number): void;
+};
+
+export type CommandOptions = { dir: string; nonce: string; env: Record<string, string>; limits: ManagerLimits };
+
+const STDERR_WORDS = 2_048;
+const DRAIN_MS = 300;
+
+/** Runs commands; how many at once is the caller's business. */
+export function createCommandRuns({ dir, nonce, env, limits }: CommandOptions, events: CommandEvents): CommandRuns {
+  const runs = new Map<Task, CommandRun>();
+  let count = 0;
+
+  const finish = (run: CommandRun, end: TaskEnd) => {
+    runs.delete(run.task);
+    run.memory.release();
+    if (run.pid !== undefined) events.onGroup(run.pid, false);
+    events.onLeftovers(run.name);
+    rm(join(dir, run.name), { recursive: true, force: true, maxRetries: 3 }).catch(() => {});
+    events.onEnd(run.task, end);
+  };
+
+  const launch = (run: CommandRun, script: string) => {
+    const { task } = run;
+    const home = join(dir, run.name);
+    for (const part of ["", "tmp"]) mkdirSync(join(home, part), { recursive: true, mode: 0o700 });
+    const { fn, spec } = task.info;
+    const child = spawn("/bin/sh", ["-c", script], {
+      cwd: home,
+      detached: true,
+      stdio: ["ignore", "pipe", "pipe"],
+      env: scrubbedEnv(process.env, {
+        ...env,
+        ...fn.definition?.env,
+        ...spec.env,
+        TMPDIR: join(home, "tmp"),
+        FARCALL_TASK: task.id,
+        FARCALL_ATTEMPT: String(task.attempt + 1),
+        [WORKER_ENV]: `${nonce}/${run.name}`,
+      }),
+    });
+    run.pid = child.pid;
+    if (child.pid !== undefined) {
+      run.memory.attach(child.pid);
+      events.onGroup(child.pid, true);
+    }
+    for (const name of ["stdout", "stderr"] as const) {
+      child[name].on("data", (chunk: Buffer) => {
+        run.outputs[name].push(chunk);
+        events.onOutput(task, name, chunk);
+      });
+      child[name].on("error", () => {});
+    }
+    whenDone(child, (exitCode, signal, error) => finish(run, endOfCommand(run, { exitCode, signal, error })));
+  };
+
+  const start = (task: Task) => {
+    const run = runs.get(task) as CommandRun;
+    run.started = true;
+    task.startedAt = performance.now();
+    try {
+      launch(run, fillTemplate(task.info.fn.template, argumentOf(task)));
+    } catch (error) {
+      const { message } = error as Error;
+      finish(run, { outcome: "failed", started: false, failure: { code: "LOAD_ERROR", message }, worker: run.name });
+    }
+  };
+
+  return {
+    runs,
+    reserve(task) {
+      const name = `command-${++count}`;
+      const memory = createMemoryGuard(task.info.resources.memoryMb);
+      const output = { headBytes: limits.outputHeadBytes, tailBytes: limits.outputTailBytes };
+      const outputs = { stdout: createCapture(output), stderr: createCapture(output) };
+      runs.set(task, { name, task, memory, outputs, started: false, killed: undefined, pid: undefined });
+      return name;
+    },
+    start,
+    startAnswered(task, go) {
+      const run = runs.get(task);
+      if (!run || run.started) return false;
+      if (go) start(task);
+      else {
+        runs.delete(task);
+        events.onGivenUp(task);
+      }
+      return true;
+    },
+    kill(task, reason, graceMs = limits.killGraceMs) {
+      const run = runs.get(task);
+      if (!run || run.killed) return;
+      const { pid } = run;
+      run.killed = reason;
+      if (pid === undefined) return;
+      signalGroup(pid, "SIGTERM");
+      setTimeout(() => {
+        if (runs.get(task) === run) signalGroup(pid, "SIGKILL");
+      }, graceMs).unref();
+    },
+  };
+}
+
+type CommandExit = {
+  exitCode: number | null;
+  signal: NodeJS.Signals | null;
+  error: Error | undefined;
+};
+
+function endOfCommand(run: CommandRun, { exitCode, signal, error }: CommandExit): TaskEnd {
+  const stdout = run.outputs.stdout.take();
+  const stderr = run.outputs.stderr.take();
+  const { task } = run;
+  const ranMs = performance.now() - task.startedAt;
+  const end = { started: true, ranMs, worker: run.name, stdout, stderr };
+  const stderrTail = Buffer.from(lastBytes(stderr, STDERR_WORDS)).toString("utf8").trim();
+  if (error) return { ...end, outcome: "failed", failure: { code: "LOAD_ERROR", message: error.message } };
+  const memory = run.memory.atDeath(signal);
+  if (run.killed || signal !== null || memory.outOfMemory) {
+    const death: Death = { exitCode, signal, killed: run.killed, stderrTail, ...memory };
+    return { ...end, ...endOfDeath(death) };
+  }
+  if (exitCode !== 0 && !task.info.spec.allowFailure) {
+    const words = stderrTail ? `: ${stderrTail}` : " and wrote nothing to stderr";
+    const message = `the command ended with exit code ${exitCode}${words}`;
+    return { ...end, outcome: "failed", failure: { code: "COMMAND_FAILED", message, exitCode: exitCode ?? -1 } };
+  }
+  return { ...end, outcome: "succeeded", ...encodeValue(commandResult(exitCode ?? 0, stdout, stderr)) };
+}
+
+function commandResult(exitCode: number, stdout: OutputTail, stderr: OutputTail): Record<string, unknown> {
+  const cut = [stdout, stderr].some(({ total, head, tail }) => total > head.length + tail.length);
+  return { stdout: outputText(stdout), stderr: outputText(stderr), exitCode, ...(cut ? { truncated: true } : {}) };
+}
+
+function argumentOf(task: Task): Record<string, unknown> {
+  const args = decodeValue(task.encoding ?? "json", task.bytes);
+  const first = Array.isArray(args) ? args[0] : (args as { args?: unknown[] } | null)?.args?.[0];
+  if (first === undefined || first === null) return {};
+  if (typeof first === "object" && !Array.isArray(first)) return first as Record<string, unknown>;
+  throw new TypeError("a command takes one argument, an object with a field for each {name} in its template");
+}
+
+function whenDone(
+  child: ChildProcess,
+  done: (exitCode: number | null, signal: NodeJS.Signals | null, error: Error | undefined) => void,
+): void {
+  let finished = false;
+  const finish = (exitCode: number | null, signal: NodeJS.Signals | null, error?: Error) => {
+    if (finished) return;
+    finished = true;
+    child.stdout?.destroy();
+    child.stderr?.destroy();
+    done(exitCode, signal, error);
+  };
+  child.on("error", (error) => {
+    if (child.pid === undefined) finish(null, null, error);
+  });
+  child.on("close", (exitCode, signal) => finish(exitCode, signal));
+  child.on("exit", (exitCode, signal) => {
+    // The command's end is its shell's end: what it left running in its group goes with it.
+    signalGroup(child.pid as number, "SIGKILL");
+    setTimeout(() => finish(exitCode, signal), DRAIN_MS);
+  });
+}

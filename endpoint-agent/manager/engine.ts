@@ -1,0 +1,228 @@
+/** The parts of a manager put together: tasks come in, are placed, and their ends go out. */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { ManagerToAgent } from "../../protocol/manager-frames.ts";
+import { BLOCK_ENV, type ManagerConfig } from "../manager-config.ts";
+import { type BlobsIn, createBlobsIn } from "./blobs-in.ts";
+import { type BlobSink, type BlobsOut, createBlobsOut } from "./blobs-out.ts";
+import { type CommandRuns, createCommandRuns } from "./commands.ts";
+import type { Deadline } from "./deadline.ts";
+import { createFunctions, type Functions, type Runtime } from "./functions.ts";
+import { createIntake, type Intake } from "./intake.ts";
+import { createOutbox, type Outbox } from "./outbox.ts";
+import { createPlacement, type Placement } from "./placement.ts";
+import { createPool, type Pool } from "./pool.ts";
+import { createQueues, type Queues } from "./queues.ts";
+import { createReports } from "./reports.ts";
+import { createNodeResources, type NodeResources } from "./resources.ts";
+import { createRuntimes } from "./runtimes.ts";
+import type { Task, TaskEnd } from "./task.ts";
+import { createTicker } from "./ticker.ts";
+import { createWatches, type Watches } from "./watches.ts";
+import { takeBack } from "./worker.ts";
+
+export type EngineParts = {
+  config: ManagerConfig;
+  nonce: string;
+  deadline: Deadline;
+  link: BlobSink & {
+    sendBytes(frame: Uint8Array): void;
+    send(frame: ManagerToAgent, chunks?: readonly Uint8Array[]): void;
+  };
+  onGroup(pid: number, alive: boolean): void;
+  /** Searches for what a worker or command left running; `keep` is a process that stays. */
+  onLeftovers(name: string, keep: number | undefined): void;
+  /** No worker of this runtime starts here. */
+  onBroken(message: string): void;
+};
+
+/** What the handling of the agent's frames needs of the engine. */
+export type Engine = {
+  intake: Intake;
+  functions: Functions;
+  queues: Queues;
+  pool: Pool;
+  commands: CommandRuns;
+  placement: Placement;
+  resources: NodeResources;
+  outbox: Outbox;
+  blobsIn: BlobsIn;
+  blobsOut: BlobsOut;
+  watches: Watches;
+  /** Places and sends at the end of this turn of the event loop. */
+  schedule(): void;
+  /** Reports the end of a task that is still known. */
+  end(task: Task, end: TaskEnd): void;
+  /** Now and then: ends what has been idle for long. */
+  housekeep(): void;
+  /** From now on nothing new is started. */
+  drain(): void;
+  readonly draining: () => boolean;
+  stop(): void;
+};
+
+const START_FAILURES = 3;
+/** Idle workers of several owners and runtimes may stay beside those that run, up to this many. */
+const SPARE_WORKERS = 4;
+
+/** Builds a manager's engine; it starts nothing before its first task. */
+export function createEngine(parts: EngineParts): Engine {
+  const { config, nonce, deadline, link } = parts;
+  const { limits, capacity } = config;
+  const dirs = {
+    work: join(config.dir, "work"),
+    blobs: join(config.dir, "blobs"),
+    code: join(config.cacheDir, "code"),
+  };
+  for (const dir of Object.values(dirs)) mkdirSync(dir, { recursive: true, mode: 0o700 });
+  const env = { ...config.env, [BLOCK_ENV]: `${config.endpoint}/${config.block}/${config.node}` };
+  let scheduled = false;
+  let draining = false;
+
+  const schedule = () => {
+    if (scheduled) return;
+    scheduled = true;
+    setImmediate(turn);
+  };
+  const queues = createQueues();
+  const slots = Math.min(config.workersPerNode, capacity.cores);
+  const resources = createNodeResources(capacity, slots);
+  const watches = createWatches(link);
+  const outbox = createOutbox(link.sendBytes, () => !deadline.passed());
+  const blobsOut = createBlobsOut(link);
+  const reports = createReports(config.block, outbox, blobsOut);
+  const runtimes = createRuntimes(config.python, schedule);
+  const functions = createFunctions(dirs.code, (id) => link.send({ kind: "need-function", function: id }));
+  const blobsIn = createBlobsIn(dirs.blobs, link.send);
+
+  const end = (task: Task, taskEnd: TaskEnd) => {
+    if (task.dropped) return;
+    intake.forget(task);
+    watches.ended(task);
+    reports.end(task, taskEnd);
+    schedule();
+  };
+  const intake = createIntake({ functions, queues, blobs: blobsIn, end });
+  /** Tasks that were not started wait again, unless they are no longer wanted. */
+  const onUnstarted = (tasks: Task[]) => {
+    const wanted = tasks.filter((task) => !task.dropped);
+    if (draining) for (const task of wanted) end(task, { outcome: "returned", started: false });
+    else wanted[0]?.info.queue?.unshift(wanted);
+    schedule();
+  };
+  const failWaiting = (runtime: Runtime, message: string) => {
+    for (const queue of queues.waiting()) {
+      if (queue.runtime !== runtime) continue;
+      const failure = { code: "LOAD_ERROR" as const, message: `no ${runtime} worker can be started: ${message}` };
+      for (let task = queue.shift(); task; task = queue.shift())
+        end(task, { outcome: "failed", started: false, failure });
+    }
+  };
+  const pool = createPool(
+    { dir: dirs.work, nonce, env, commandOf: runtimes.commandOf, limits },
+    {
+      onEnd: end,
+      onUnstarted,
+      onRoom(worker) {
+        placement.settle(worker);
+        schedule();
+      },
+      onGone(worker) {
+        const { reserved } = worker;
+        worker.reserved = undefined;
+        if (reserved) onUnstarted([reserved]);
+        placement.settle(worker);
+        schedule();
+      },
+      onStarted: runtimes.started,
+      onStartFailure(runtime, message, missing) {
+        const count = runtimes.failed(runtime, missing);
+        if (missing) failWaiting(runtime, message);
+        else if (count >= START_FAILURES) parts.onBroken(`no ${runtime} worker starts on this node: ${message}`);
+      },
+      onOutput: watches.output,
+      onGroup: parts.onGroup,
+      onLeftovers: (worker, dead) => parts.onLeftovers(worker.name, dead ? undefined : worker.process.pid),
+    },
+  );
+  const freeCommand = (task: Task) => {
+    resources.release(task.info.resources);
+    schedule();
+  };
+  const commands = createCommandRuns(
+    { dir: dirs.work, nonce, env, limits },
+    {
+      onEnd(task, taskEnd) {
+        freeCommand(task);
+        end(task, taskEnd);
+      },
+      onGivenUp: freeCommand,
+      onOutput: watches.output,
+      onGroup: parts.onGroup,
+      onLeftovers: (name) => parts.onLeftovers(name, undefined),
+    },
+  );
+  const placement = createPlacement({
+    queues,
+    pool,
+    commands,
+    resources,
+    maxWorkers: slots + Math.min(slots, SPARE_WORKERS),
+    tasksPerWorker: limits.tasksPerWorker,
+    mayStart: runtimes.mayStart,
+    askStart: reports.start,
+  });
+  const ticker = createTicker({
+    pool,
+    commands,
+    reportStart: reports.start,
+    onUnstarted,
+    after() {
+      schedule();
+      return resources.busy() > 0 || queues.length() > 0;
+    },
+  });
+  const turn = () => {
+    scheduled = false;
+    // Self-fence, also of a manager that was stopped and goes on later (FAULTS.md B2).
+    if (!draining && !deadline.near()) placement.place();
+    if (resources.busy() > 0 || queues.length() > 0) ticker.wake();
+    outbox.flush();
+  };
+
+  return {
+    intake,
+    functions,
+    queues,
+    pool,
+    commands,
+    placement,
+    resources,
+    outbox,
+    blobsIn,
+    blobsOut,
+    watches,
+    schedule,
+    end,
+    housekeep: () => placement.retireIdle(limits.workerIdleMs),
+    drain() {
+      if (draining) return;
+      draining = true;
+      for (const worker of pool.workers) {
+        onUnstarted(takeBack(worker));
+        const { reserved } = worker;
+        worker.reserved = undefined;
+        if (reserved) end(reserved, { outcome: "returned", started: false });
+      }
+      for (const run of commands.runs.values()) {
+        if (!run.started) commands.startAnswered(run.task, false);
+      }
+      const running = new Set([...pool.workers.flatMap((worker) => worker.tasks), ...commands.runs.keys()]);
+      for (const task of intake.tasks.values()) {
+        if (!running.has(task)) end(task, { outcome: "returned", started: false });
+      }
+    },
+    draining: () => draining,
+    stop: ticker.stop,
+  };
+}

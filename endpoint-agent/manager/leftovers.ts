@@ -1,0 +1,64 @@
+/** Finds what user code left running, by a variable in its environment (FAULTS.md W6). */
+import { readdirSync, readFileSync } from "node:fs";
+import { WORKER_ENV } from "./scrubbed-env.ts";
+
+export type ProcessInfo = { pid: number; parent: number; session: number };
+
+/** Processes whose environment names a worker beginning with `prefix`. Other users' cannot be read, nor are they ours. */
+export function findByWorker(prefix: string): ProcessInfo[] {
+  const wanted = `${WORKER_ENV}=${prefix}`;
+  const found: ProcessInfo[] = [];
+  for (const name of readdirSync("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    try {
+      const environment = readFileSync(`/proc/${name}/environ`, "latin1");
+      if (!environment.startsWith(wanted) && !environment.includes(`\0${wanted}`)) continue;
+      const stat = readFileSync(`/proc/${name}/stat`, "latin1");
+      const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+      if (fields[0] === "Z") continue;
+      found.push({ pid: Number(name), parent: Number(fields[1]), session: Number(fields[3]) });
+    } catch {
+      // It ended while it was looked at, or belongs to somebody else.
+    }
+  }
+  return found;
+}
+
+/** Which of a live worker's processes it left behind: those outside its session or no longer descended from it. */
+export function leftBehind(found: readonly ProcessInfo[], worker: number): number[] {
+  const parents = new Map(found.map(({ pid, parent }) => [pid, parent]));
+  const descends = (pid: number): boolean => {
+    for (let at: number | undefined = pid; at !== undefined; at = parents.get(at)) if (at === worker) return true;
+    return false;
+  };
+  return found
+    .filter(({ pid, session }) => pid !== worker && (session !== worker || !descends(pid)))
+    .map(({ pid }) => pid);
+}
+
+/** Kills every process of the prefix but those to keep, until none is left that could have forked meanwhile. */
+export function killLeftovers(prefix: string, keep: ReadonlySet<number>): number {
+  let killed = 0;
+  for (let round = 0; round < 5; round++) {
+    const pids = findByWorker(prefix).filter(({ pid }) => !keep.has(pid) && pid !== process.pid);
+    if (pids.length === 0) break;
+    for (const { pid } of pids) killed += kill(pid);
+  }
+  return killed;
+}
+
+/** Kills what a task left behind while its worker goes on. */
+export function killLeftBehind(prefix: string, worker: number): number {
+  let killed = 0;
+  for (const pid of leftBehind(findByWorker(prefix), worker)) killed += kill(pid);
+  return killed;
+}
+
+function kill(pid: number): number {
+  try {
+    process.kill(pid, "SIGKILL");
+    return 1;
+  } catch {
+    return 0;
+  }
+}

@@ -1,0 +1,90 @@
+/** The manager's end of the link to its agent, over a WebSocket; dials again for ever. */
+import { WebSocket } from "ws";
+import { decodeFrame, encodeFrame } from "../../protocol/frame.ts";
+import type { AgentToManager, ManagerToAgent } from "../../protocol/manager-frames.ts";
+import { MAX_LINK_FRAME_BYTES } from "../manager-config.ts";
+
+const BACKOFF_FIRST_MS = 50;
+const BACKOFF_MAX_MS = 5_000;
+const HANDSHAKE_MS = 10_000;
+
+/** What a manager needs of its agent, whatever carries the frames. */
+export type ManagerLink = {
+  send(frame: ManagerToAgent, chunks?: readonly Uint8Array[]): void;
+  /** As `send`, for a frame that is encoded already. Dropped while there is no connection. */
+  sendBytes(frame: Uint8Array): void;
+  /** Bytes that the connection has not taken yet. */
+  backlog(): number;
+  /** Gives this connection up, because it does not answer, and dials again. */
+  reconnect(): void;
+  /** Resolves when all that was sent is on its way. */
+  close(): Promise<void>;
+};
+
+export type LinkEvents = {
+  onOpen(): void;
+  onFrame(frame: AgentToManager, body: Uint8Array): void;
+  onClose(reason: string): void;
+};
+
+/** Dials `url` until `close`. */
+export function dialAgent(url: string, events: LinkEvents): ManagerLink {
+  let socket: WebSocket | undefined;
+  let closed = false;
+  let failures = 0;
+  let timer: NodeJS.Timeout | undefined;
+
+  const dial = () => {
+    const current = new WebSocket(url, {
+      perMessageDeflate: false,
+      maxPayload: MAX_LINK_FRAME_BYTES,
+      handshakeTimeout: HANDSHAKE_MS,
+      // Masking defends proxies against scripts in browsers; on this link it would only cost a copy of every payload.
+      generateMask: (mask) => mask.fill(0),
+    });
+    socket = current;
+    let reason = "closed";
+    current.on("open", () => {
+      failures = 0;
+      events.onOpen();
+    });
+    current.on("message", (data: Buffer) => {
+      if (socket !== current) return;
+      const { header, body } = decodeFrame(data);
+      events.onFrame(header as AgentToManager, body);
+    });
+    current.on("error", (error) => {
+      reason = error.message;
+    });
+    current.on("close", () => {
+      if (socket !== current) return;
+      socket = undefined;
+      events.onClose(reason);
+      if (closed) return;
+      const backoff = Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** failures++);
+      timer = setTimeout(dial, backoff * (0.5 + Math.random() / 2));
+    });
+  };
+  dial();
+
+  const sendBytes = (frame: Uint8Array) => {
+    if (socket?.readyState === WebSocket.OPEN) socket.send(frame);
+  };
+  return {
+    send: (frame, chunks) => sendBytes(encodeFrame(frame, chunks)),
+    sendBytes,
+    backlog: () => socket?.bufferedAmount ?? 0,
+    reconnect: () => socket?.terminate(),
+    close() {
+      closed = true;
+      clearTimeout(timer);
+      const last = socket;
+      if (!last || last.readyState === WebSocket.CLOSED) return Promise.resolve();
+      return new Promise((resolve) => {
+        last.once("close", () => resolve());
+        last.close();
+        setTimeout(() => last.terminate(), 1000).unref();
+      });
+    },
+  };
+}

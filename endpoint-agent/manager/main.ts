@@ -1,0 +1,102 @@
+/** The manager of one node of a block: `node main.ts --config <0600 json file>`. Runs until its agent, its walltime or its deadline ends it. */
+import { randomBytes } from "node:crypto";
+import { readFileSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { pino } from "pino";
+import { EXIT_DO_NOT_RESTART, ManagerConfig, managerUrl } from "../manager-config.ts";
+import { createDeadline } from "./deadline.ts";
+import { createEngine } from "./engine.ts";
+import { killLeftBehind, killLeftovers } from "./leftovers.ts";
+import { createLifetime } from "./lifetime.ts";
+import { dialAgent, type ManagerLink } from "./link.ts";
+import { createSession, type Session } from "./session.ts";
+import { startWatchdog } from "./watchdog-client.ts";
+
+const { values } = parseArgs({ options: { config: { type: "string" } } });
+const config = readConfig(values.config);
+const secret = readPrivate(config.secretFile).trim();
+const log = pino(
+  { level: config.logLevel, base: { block: config.block, node: config.node } },
+  pino.destination({ dest: config.logFile, sync: true }),
+);
+const nonce = randomBytes(16).toString("hex");
+const startedAt = performance.now();
+
+const deadline = createDeadline(config.orphanTimeoutMs, (at) => watchdog.deadline(at));
+const watchdog = startWatchdog({
+  prefix: `${nonce}/`,
+  directory: join(config.dir, "work"),
+  deadline: deadline.at(),
+  termBeforeMs: deadline.termBeforeMs,
+});
+let session: Session | undefined;
+const link: ManagerLink = dialAgent(managerUrl(config.dial), {
+  onOpen: () => session?.onOpen(),
+  onFrame: (frame, body) => session?.onFrame(frame, body),
+  onClose(reason) {
+    log.warn({ reason }, "no connection to the agent");
+    session?.onClose();
+  },
+});
+const engine = createEngine({
+  config,
+  nonce,
+  deadline,
+  // Nothing is said on a connection before the agent has welcomed it; what would be is said again then.
+  link: {
+    backlog: link.backlog,
+    send: (frame, chunks) => session?.welcomed() && link.send(frame, chunks),
+    sendBytes: (frame) => session?.welcomed() && link.sendBytes(frame),
+  },
+  onGroup: watchdog.group,
+  onLeftovers(name, worker) {
+    const killed =
+      worker === undefined
+        ? killLeftovers(`${nonce}/${name}\0`, new Set())
+        : killLeftBehind(`${nonce}/${name}\0`, worker);
+    if (killed > 0) log.info({ worker: name, killed }, "killed what user code left running");
+  },
+  onBroken(message) {
+    log.error(message);
+    lifetime.drain(message);
+  },
+});
+const lifetime = createLifetime({ engine, deadline, graceMs: config.limits.killGraceMs }, (reason, exitCode) => {
+  log.info({ reason }, "the manager ends");
+  if (session?.welcomed()) link.send({ kind: "bye", reason });
+  session?.stop();
+  void link.close().then(() => {
+    killLeftovers(`${nonce}/`, new Set());
+    watchdog.stop();
+    rmSync(config.dir, { recursive: true, force: true, maxRetries: 3 });
+    process.exit(exitCode);
+  });
+});
+const remainingMs = () => (config.walltimeMs === null ? null : config.walltimeMs - (performance.now() - startedAt));
+session = createSession(
+  { config, secret, nonce, engine, deadline, link, remainingMs },
+  {
+    onRefused: (reason) => lifetime.stop(`refused: ${reason}`, EXIT_DO_NOT_RESTART),
+    onDrain: () => lifetime.drain("drained"),
+    onStop: () => lifetime.stop("stopped by the agent", 0),
+  },
+);
+for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => lifetime.terminate(signal));
+process.on("SIGHUP", () => {});
+// The first worker's start is the longest part of the first call.
+engine.pool.spawn("javascript", 0);
+log.info({ nonce, pid: process.pid, capacity: config.capacity }, "manager started");
+
+function readConfig(file: string | undefined): ManagerConfig {
+  if (!file) throw new Error("usage: node main.ts --config <file>");
+  return ManagerConfig.parse(JSON.parse(readPrivate(file)));
+}
+
+/** Reads a file that nobody else may read. */
+function readPrivate(file: string): string {
+  const { mode } = statSync(file);
+  if ((mode & 0o077) !== 0)
+    throw new Error(`${file} can be read by others (mode ${(mode & 0o777).toString(8)}); expected 0600`);
+  return readFileSync(file, "utf8");
+}

@@ -1,0 +1,53 @@
+/** The pipe of permits of one worker (worker-frames.ts): who reads a permit has the task. */
+import { execFileSync } from "node:child_process";
+import { closeSync, constants, openSync, readSync, unlinkSync, writeSync } from "node:fs";
+
+const PERMIT_BYTES = 4;
+
+export type Permits = {
+  /** The descriptor to pass to the worker; close it with `passed` once the process is started. */
+  readonly childFd: number;
+  passed(): void;
+  /** Lets the worker start the tasks of these numbers. */
+  grant(numbers: readonly number[]): void;
+  /** Takes every permit back that the worker has not read; returns their numbers. */
+  takeBack(): number[];
+  close(): void;
+};
+
+/** Makes the pipe; `path` exists only for a moment. `blocking` says how the worker reads it. */
+export function createPermits(path: string, options: { blocking: boolean }): Permits {
+  // A pipe of which this process has both ends needs a name for a moment: Node has no pipe(2).
+  execFileSync("mkfifo", ["-m", "600", path]);
+  const fd = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
+  const childFd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  // A second open without O_NONBLOCK does not wait, as the first one holds a writing end.
+  const passedFd = options.blocking ? openSync(path, constants.O_RDONLY) : childFd;
+  if (passedFd !== childFd) closeSync(childFd);
+  unlinkSync(path);
+  let open = true;
+  const buffer = Buffer.alloc(PERMIT_BYTES * 1024);
+  return {
+    childFd: passedFd,
+    passed: () => closeSync(passedFd),
+    grant(numbers) {
+      for (let i = 0; i < numbers.length; i++) buffer.writeUInt32BE(numbers[i] as number, i * PERMIT_BYTES);
+      // Within PIPE_BUF, so it is written whole.
+      writeSync(fd, buffer, 0, numbers.length * PERMIT_BYTES);
+    },
+    takeBack() {
+      if (!open) return [];
+      let length = 0;
+      try {
+        length = readSync(fd, buffer, 0, buffer.length, null);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
+      }
+      return Array.from({ length: length / PERMIT_BYTES }, (_, i) => buffer.readUInt32BE(i * PERMIT_BYTES));
+    },
+    close() {
+      if (open) closeSync(fd);
+      open = false;
+    },
+  };
+}

@@ -1,0 +1,158 @@
+/** The worker processes of one node: started, killed, retired; who they serve is decided in placement.ts. */
+import { join } from "node:path";
+import type { Frame } from "../../protocol/frame.ts";
+import type { WorkerToManager } from "../../protocol/worker-frames.ts";
+import type { ManagerLimits } from "../manager-config.ts";
+import type { KillReason } from "./deaths.ts";
+import type { Runtime } from "./functions.ts";
+import { createMemoryGuard } from "./memory.ts";
+import { scrubbedEnv, WORKER_ENV } from "./scrubbed-env.ts";
+import type { Task, TaskEnd } from "./task.ts";
+import { type HandOver, handTasks, onWorkerDeath, onWorkerFrame, takeBack, type Worker } from "./worker.ts";
+import { startWorkerProcess, type WorkerCommand } from "./worker-process.ts";
+
+export type PoolOptions = {
+  /** 0700, of this manager */
+  dir: string;
+  nonce: string;
+  /** added to the scrubbed environment */
+  env: Record<string, string>;
+  commandOf(runtime: Runtime, memoryMb: number): WorkerCommand;
+  limits: ManagerLimits;
+};
+
+export type PoolEvents = {
+  /** A task ended, or came back unstarted from a worker's death. */
+  onEnd(task: Task, end: TaskEnd): void;
+  onUnstarted(tasks: Task[]): void;
+  /** There may be room: place again. */
+  onRoom(worker: Worker): void;
+  onGone(worker: Worker): void;
+  /** A worker did not start; `missing` says that its interpreter is not there at all. */
+  onStartFailure(runtime: Runtime, message: string, missing: boolean): void;
+  onStarted(runtime: Runtime): void;
+  onOutput(task: Task, stream: "stdout" | "stderr", bytes: Uint8Array): void;
+  /** A process group begins or is gone: the watchdog's list. */
+  onGroup(pid: number, alive: boolean): void;
+  /** What a task or a dead worker left behind is to be searched for. */
+  onLeftovers(worker: Worker, dead: boolean): void;
+};
+
+export type Pool = {
+  readonly workers: readonly Worker[];
+  spawn(runtime: Runtime, memoryMb: number): Worker;
+  hand(worker: Worker, tasks: readonly Task[]): void;
+  kill(worker: Worker, reason: KillReason, graceMs?: number): void;
+  /** Ends an idle worker. */
+  retire(worker: Worker): void;
+};
+
+/** Starts nothing by itself. */
+export function createPool(options: PoolOptions, events: PoolEvents): Pool {
+  const { dir, nonce, limits } = options;
+  const workers: Worker[] = [];
+  const handOvers = new WeakMap<Worker, HandOver>();
+  let count = 0;
+
+  const kill = (worker: Worker, reason: KillReason, graceMs = limits.killGraceMs) => {
+    if (worker.killed) return;
+    worker.killed = reason;
+    worker.state = "ending";
+    // Before the signal: what it has not started must not die with it.
+    const unstarted = takeBack(worker);
+    if (unstarted.length > 0) events.onUnstarted(unstarted);
+    worker.process.signal("SIGTERM");
+    setTimeout(() => worker.process.signal("SIGKILL"), graceMs).unref();
+  };
+  const retire = (worker: Worker) => {
+    worker.state = "ending";
+    worker.process.finish();
+    setTimeout(() => worker.process.signal("SIGKILL"), limits.killGraceMs).unref();
+  };
+  const gone = (worker: Worker, exitCode: number | null, signal: NodeJS.Signals | null, error: Error | undefined) => {
+    workers.splice(workers.indexOf(worker), 1);
+    const starting = worker.state === "starting" || (worker.killed?.kind === "stop" && worker.done === 0);
+    const { started, end, unstarted, stderr } = onWorkerDeath(worker, exitCode, signal);
+    worker.state = "ending";
+    if (worker.process.pid !== undefined) events.onGroup(worker.process.pid, false);
+    events.onLeftovers(worker, true);
+    worker.memory.release();
+    if (started) events.onEnd(started, end);
+    if (unstarted.length > 0) events.onUnstarted(unstarted);
+    events.onGone(worker);
+    if (!starting) return;
+    const words = error?.message ?? `exit code ${exitCode}, signal ${signal}; ${stderr}`;
+    const missing = (error as NodeJS.ErrnoException | undefined)?.code === "ENOENT";
+    events.onStartFailure(worker.runtime, words, missing);
+  };
+
+  const spawn = (runtime: Runtime, memoryMb: number): Worker => {
+    const name = `${runtime}-${++count}`;
+    const memory = createMemoryGuard(memoryMb);
+    const worker: Worker = {
+      name,
+      runtime,
+      memory,
+      memoryMb,
+      key: undefined,
+      queue: undefined,
+      state: "starting",
+      tasks: [],
+      reserved: undefined,
+      idleSince: performance.now(),
+      functions: new Set(),
+      done: 0,
+      killed: undefined,
+      process: startWorkerProcess(
+        {
+          command: options.commandOf(runtime, memoryMb),
+          dir: join(dir, name),
+          env: scrubbedEnv(process.env, { ...options.env, [WORKER_ENV]: `${nonce}/${name}` }),
+          output: { headBytes: limits.outputHeadBytes, tailBytes: limits.outputTailBytes },
+        },
+        {
+          onFrame({ header, body }: Frame) {
+            if (worker.killed?.kind === "forged") return;
+            const wrong = onWorkerFrame(worker, header as WorkerToManager, body, workerEvents);
+            if (wrong) kill(worker, { kind: "forged", what: wrong }, 0);
+          },
+          onGarbage: (error) => kill(worker, { kind: "forged", what: error.message }, 0),
+          onOutput(stream, bytes) {
+            const task = worker.tasks[0];
+            if (task) events.onOutput(task, stream, bytes);
+          },
+          onExit: (exitCode, signal, error) => gone(worker, exitCode, signal, error),
+        },
+      ),
+    };
+    const slow = setTimeout(() => {
+      if (worker.state === "starting") kill(worker, { kind: "stop", why: "it did not start in time" }, 0);
+    }, limits.workerStartMs);
+    slow.unref();
+    const workerEvents = {
+      onReady() {
+        clearTimeout(slow);
+        events.onStarted(runtime);
+        events.onRoom(worker);
+      },
+      onEnd: events.onEnd,
+      onRoom: events.onRoom,
+      onChildren: () => events.onLeftovers(worker, false),
+    };
+    handOvers.set(worker, { lastNumber: 0, calls: new Map() });
+    workers.push(worker);
+    if (worker.process.pid !== undefined) {
+      memory.attach(worker.process.pid);
+      events.onGroup(worker.process.pid, true);
+    }
+    return worker;
+  };
+
+  return {
+    workers,
+    spawn,
+    hand: (worker, tasks) => handTasks(worker, tasks, handOvers.get(worker) as HandOver),
+    kill,
+    retire,
+  };
+}

@@ -1,0 +1,39 @@
+/** What is free on this node. */
+import type { Resources } from "../../protocol/task.ts";
+
+export type NodeResources = {
+  /** Whether one more such task fits now. */
+  fits(need: Resources): boolean;
+  /** How many more such tasks fit now. */
+  room(need: Resources): number;
+  take(need: Resources): void;
+  release(need: Resources): void;
+  /** How many tasks hold resources. */
+  busy(): number;
+};
+
+/** Counts cores, memory, GPUs and slots; `slots` bounds how many tasks run at once whatever they need. */
+export function createNodeResources(capacity: Resources, slots: number): NodeResources {
+  const free = { ...capacity };
+  let busy = 0;
+  const room = (need: Resources) =>
+    Math.min(
+      slots - busy,
+      Math.floor(free.cores / need.cores),
+      need.memoryMb > 0 ? Math.floor(free.memoryMb / need.memoryMb) : slots,
+      need.gpus > 0 ? Math.floor(free.gpus / need.gpus) : slots,
+    );
+  const add = (need: Resources, sign: 1 | -1) => {
+    free.cores += sign * need.cores;
+    free.memoryMb += sign * need.memoryMb;
+    free.gpus += sign * need.gpus;
+    busy -= sign;
+  };
+  return {
+    fits: (need) => room(need) >= 1,
+    room,
+    take: (need) => add(need, -1),
+    release: (need) => add(need, 1),
+    busy: () => busy,
+  };
+}

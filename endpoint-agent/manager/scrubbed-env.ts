@@ -1,0 +1,41 @@
+/** The environment that user code gets: what a program needs to find its way, and nothing of the agent's. */
+
+const ALLOWED = new Set([
+  "PATH",
+  "HOME",
+  "USER",
+  "LOGNAME",
+  "SHELL",
+  "LANG",
+  "LANGUAGE",
+  "TZ",
+  "TERM",
+  "LD_LIBRARY_PATH",
+  "DYLD_LIBRARY_PATH",
+  "MODULEPATH",
+  "LOADEDMODULES",
+  "VIRTUAL_ENV",
+  "CONDA_PREFIX",
+  "PYTHONPATH",
+  "PYTHONHOME",
+  "PYENV_VERSION",
+  "NODE_PATH",
+  "NODE_EXTRA_CA_CERTS",
+  "SSL_CERT_FILE",
+  "SSL_CERT_DIR",
+  "CUDA_VISIBLE_DEVICES",
+  "OMP_NUM_THREADS",
+]);
+const ALLOWED_PREFIX = /^LC_|^SLURM_(?!JWT)|^PBS_/;
+
+/** The variable by which a worker's leftovers are found: `<manager nonce>/<worker>`. */
+export const WORKER_ENV = "FARCALL_WORKER";
+
+/** Picks the allowed variables of `own` and puts `added` on top. */
+export function scrubbedEnv(own: NodeJS.ProcessEnv, added: Record<string, string>): Record<string, string> {
+  const env: Record<string, string> = {};
+  for (const [name, value] of Object.entries(own)) {
+    if (value !== undefined && (ALLOWED.has(name) || ALLOWED_PREFIX.test(name))) env[name] = value;
+  }
+  return { ...env, ...added };
+}

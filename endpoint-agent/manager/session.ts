@@ -1,0 +1,140 @@
+/** The talk with the agent: hello, welcome, beats; after a reconnect everything that was not answered is said again. */
+import { hostname } from "node:os";
+import type { AgentToManager, ManagerToAgent } from "../../protocol/manager-frames.ts";
+import { MANAGER_PROTOCOL } from "../../protocol/manager-frames.ts";
+import type { HeldLease } from "../../protocol/messages.ts";
+import type { ManagerConfig } from "../manager-config.ts";
+import { bootId, ownIdentity } from "../process-identity.ts";
+import { dropSilently, giveBack, onAgentFrame } from "./agent-frames.ts";
+import type { Deadline } from "./deadline.ts";
+import type { Engine } from "./engine.ts";
+import type { ManagerLink } from "./link.ts";
+
+export type SessionEvents = {
+  onRefused(reason: string): void;
+  onDrain(): void;
+  onStop(): void;
+};
+
+export type SessionParts = {
+  config: ManagerConfig;
+  secret: string;
+  nonce: string;
+  engine: Engine;
+  deadline: Deadline;
+  link: Pick<ManagerLink, "send" | "reconnect">;
+  /** ms until the block's walltime ends */
+  remainingMs(): number | null;
+};
+
+export type Session = {
+  onOpen(): void;
+  onFrame(frame: AgentToManager, body: Uint8Array): void;
+  onClose(): void;
+  /** Whether the agent has welcomed this connection: nothing else is sent before. */
+  welcomed(): boolean;
+  stop(): void;
+};
+
+const BEAT_MS = 2_000;
+/** An agent that answers no beat for this long is taken for unreachable on this connection. */
+const SILENCE_MS = 10_000;
+
+/** Speaks for `engine` over `link`. */
+export function createSession(parts: SessionParts, events: SessionEvents): Session {
+  const { config, secret, nonce, engine, deadline, link, remainingMs } = parts;
+  const boot = bootId();
+  const { pid, startTime } = ownIdentity();
+  /** handed back, but perhaps not heard: said again after a reconnect */
+  const gaveBack = new Map<string, { lease: number; at: number }>();
+  let welcomed = false;
+  let heardAt = 0;
+  let timer: NodeJS.Timeout | undefined;
+
+  const beat = () => {
+    clearTimeout(timer);
+    timer = setTimeout(beat, BEAT_MS);
+    if (performance.now() - heardAt > SILENCE_MS) {
+      link.reconnect();
+      return;
+    }
+    link.send({
+      kind: "beat",
+      sentAt: deadline.now(),
+      busy: engine.resources.busy(),
+      workers: engine.pool.workers.length,
+      rssMb: Math.round(process.memoryUsage.rss() / 1048576),
+    });
+    engine.housekeep();
+  };
+
+  const onWelcome = (frame: AgentToManager & { kind: "welcome" }, openedAt: number) => {
+    welcomed = true;
+    deadline.extend(openedAt, frame.remainingDeadlineMs);
+    const keep = new Map(frame.keep);
+    for (const task of [...engine.intake.tasks.values()]) {
+      if (keep.get(task.id) !== task.lease && held.has(task.id)) dropSilently(engine, task);
+    }
+    engine.functions.askAgain();
+    engine.blobsIn.askAgain();
+    engine.blobsOut.again();
+    engine.outbox.resend();
+    engine.placement.askStartsAgain();
+    if (gaveBack.size > 0) {
+      link.send({ kind: "gave-back", leases: [...gaveBack].map(([id, { lease }]): HeldLease => [id, lease]) });
+    }
+    beat();
+    engine.schedule();
+  };
+
+  let openedAt = 0;
+  let held = new Map<string, number>();
+  return {
+    onOpen() {
+      openedAt = deadline.now();
+      heardAt = performance.now();
+      held = new Map([...engine.intake.tasks.values()].map((task) => [task.id, task.lease]));
+      const hello: ManagerToAgent = {
+        kind: "hello",
+        protocol: MANAGER_PROTOCOL,
+        secret,
+        block: config.block,
+        node: config.node,
+        nonce,
+        host: hostname(),
+        bootId: boot,
+        pid,
+        startTime,
+        capacity: config.capacity,
+        remainingMs: remainingMs(),
+        holds: [...held],
+      };
+      link.send(hello);
+    },
+    onFrame(frame, body) {
+      heardAt = performance.now();
+      if (frame.kind === "welcome") onWelcome(frame, openedAt);
+      else if (frame.kind === "refused") events.onRefused(frame.reason);
+      else if (!welcomed) return;
+      else if (frame.kind === "beat-answer") {
+        deadline.extend(frame.sentAt, frame.remainingDeadlineMs);
+        for (const [id, { at }] of gaveBack) if (at < frame.sentAt) gaveBack.delete(id);
+      } else if (frame.kind === "give-back") {
+        const leases = giveBack(engine, frame.count);
+        for (const [id, lease] of leases) gaveBack.set(id, { lease, at: deadline.now() });
+        link.send({ kind: "gave-back", leases });
+      } else if (frame.kind === "drain") events.onDrain();
+      else if (frame.kind === "stop") events.onStop();
+      else {
+        if (frame.kind === "tasks") for (const task of frame.tasks) gaveBack.delete(task.id);
+        onAgentFrame(engine, frame, body);
+      }
+    },
+    onClose() {
+      welcomed = false;
+      clearTimeout(timer);
+    },
+    welcomed: () => welcomed,
+    stop: () => clearTimeout(timer),
+  };
+}

@@ -1,0 +1,55 @@
+/** A task while it is with this manager. */
+import type { LeaseSpec } from "../../protocol/batch.ts";
+import type { Encoding, Resources, TaskFailure } from "../../protocol/task.ts";
+import type { KnownFunction } from "./functions.ts";
+import type { OutputTail } from "./output.ts";
+import type { Queue } from "./queues.ts";
+
+/** What the tasks of one spec have in common. */
+export type SpecInfo = {
+  spec: LeaseSpec;
+  fn: KnownFunction;
+  resources: Resources;
+  atMostOnce: boolean;
+  timeoutMs: number;
+  /** where its tasks wait; known once the function's runtime is */
+  queue: Queue | undefined;
+};
+
+export type Task = {
+  id: string;
+  lease: number;
+  /** starts before this hand-out */
+  attempt: number;
+  info: SpecInfo;
+  encoding: Encoding | undefined;
+  bytes: Uint8Array;
+  /** of arguments above the inline limit */
+  blob: string | undefined;
+  file: string | undefined;
+  /** its number at the worker that holds it; 0 while it waits */
+  n: number;
+  /** in `performance.now()`; when it became the first of its worker */
+  startedAt: number;
+  startReported: boolean;
+  /** at-most-once: the gateway has the start on disk */
+  startCommitted: boolean;
+  arrivedAt: number;
+  dropped: boolean;
+};
+
+/** How a task ended at this manager. */
+export type TaskEnd = {
+  outcome: "succeeded" | "failed" | "returned" | "lost";
+  failure?: TaskFailure | undefined;
+  started: boolean;
+  ranMs?: number | undefined;
+  worker?: string | undefined;
+  encoding?: Encoding | undefined;
+  bytes?: Uint8Array | undefined;
+  /** a result above the inline limit; whoever uploads it removes it */
+  file?: string | undefined;
+  size?: number | undefined;
+  stdout?: OutputTail | undefined;
+  stderr?: OutputTail | undefined;
+};

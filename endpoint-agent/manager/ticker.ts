@@ -1,0 +1,71 @@
+/** What time makes necessary: starts to report, tasks to take back, timeouts, memory (PROTOCOL.md rule 10, FAULTS.md W2, W4). */
+import type { CommandRuns } from "./commands.ts";
+import type { KillReason } from "./deaths.ts";
+import type { MemoryGuard } from "./memory.ts";
+import type { Pool } from "./pool.ts";
+import type { Task } from "./task.ts";
+import { takeBack, type Worker } from "./worker.ts";
+
+export type TickerParts = {
+  pool: Pool;
+  commands: CommandRuns;
+  reportStart(task: Task, worker: string): void;
+  /** Tasks that were taken back from a worker. */
+  onUnstarted(tasks: Task[]): void;
+  /** After each round; returns whether another one is needed. */
+  after(): boolean;
+};
+
+export type Ticker = {
+  /** Ticks until nothing needs it. */
+  wake(): void;
+  stop(): void;
+};
+
+/** A task that runs this long is reported as started, and what its worker holds behind it goes elsewhere. */
+export const START_REPORT_MS = 50;
+const TICK_MS = 25;
+const MEMORY_EVERY = 8;
+
+/** A timer that runs only while there is something to watch. */
+export function createTicker({ pool, commands, reportStart, onUnstarted, after }: TickerParts): Ticker {
+  let timer: NodeJS.Timeout | undefined;
+  let stopped = false;
+  let round = 0;
+
+  const watch = (task: Task, place: { name: string; memory: MemoryGuard }, kill: (reason: KillReason) => void) => {
+    const ran = performance.now() - task.startedAt;
+    if (ran < START_REPORT_MS && ran < task.info.timeoutMs) return;
+    if (!task.startReported && !task.info.atMostOnce) {
+      task.startReported = true;
+      reportStart(task, place.name);
+    }
+    if (ran >= task.info.timeoutMs) kill({ kind: "timeout", timeoutMs: task.info.timeoutMs });
+    else if (round % MEMORY_EVERY === 0 && place.memory.exceeded()) kill({ kind: "memory" });
+  };
+  const watchWorker = (worker: Worker) => {
+    const task = worker.tasks[0];
+    if (!task) return;
+    watch(task, worker, (reason) => pool.kill(worker, reason));
+    if (worker.tasks.length > 1 && performance.now() - task.startedAt >= START_REPORT_MS) onUnstarted(takeBack(worker));
+  };
+  const tick = () => {
+    timer = undefined;
+    round++;
+    for (const worker of pool.workers) watchWorker(worker);
+    for (const run of commands.runs.values()) {
+      if (run.started) watch(run.task, run, (reason) => commands.kill(run.task, reason));
+    }
+    if (after()) wake();
+  };
+  const wake = () => {
+    if (!stopped) timer ??= setTimeout(tick, TICK_MS);
+  };
+  return {
+    wake,
+    stop() {
+      stopped = true;
+      clearTimeout(timer);
+    },
+  };
+}

@@ -1,0 +1,66 @@
+/** The manager's side of its watchdog: started first, told of every process group, replaced when it dies. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { sourceExtension } from "./runtimes.ts";
+import { scrubbedEnv } from "./scrubbed-env.ts";
+
+export type Watchdog = {
+  deadline(at: number): void;
+  group(pid: number, alive: boolean): void;
+  /** The manager ends: nothing is left to watch. */
+  stop(): void;
+};
+
+export type WatchdogOptions = {
+  /** by which what user code left running is found */
+  prefix: string;
+  /** removed by the watchdog when the manager did not */
+  directory: string;
+  deadline: number;
+  termBeforeMs: number;
+};
+
+/** Starts the watchdog. */
+export function startWatchdog(options: WatchdogOptions): Watchdog {
+  const groups = new Set<number>();
+  let at = options.deadline;
+  let stopped = false;
+  let child: ChildProcess;
+
+  const say = (line: string) => {
+    if (child.stdin?.writable) child.stdin.write(`${line}\n`);
+  };
+  const start = () => {
+    const file = fileURLToPath(new URL(`./watchdog${sourceExtension()}`, import.meta.url));
+    const args = [String(process.pid), options.prefix, options.directory, String(options.termBeforeMs)];
+    child = spawn(process.execPath, ["--no-warnings", "--max-old-space-size=32", file, ...args], {
+      stdio: ["pipe", "ignore", "inherit"],
+      detached: true,
+      env: scrubbedEnv(process.env, {}),
+    });
+    child.stdin?.on("error", () => {});
+    child.on("error", () => {});
+    child.on("exit", () => {
+      // Without it nothing enforces the deadline, so there is always one.
+      if (!stopped) setTimeout(start, 100);
+    });
+    say(`d ${at}`);
+    for (const pid of groups) say(`+ ${pid}`);
+  };
+  start();
+  return {
+    deadline(next) {
+      at = next;
+      say(`d ${at}`);
+    },
+    group(pid, alive) {
+      if (alive) groups.add(pid);
+      else groups.delete(pid);
+      say(`${alive ? "+" : "-"} ${pid}`);
+    },
+    stop() {
+      stopped = true;
+      child.stdin?.end();
+    },
+  };
+}

@@ -1,0 +1,164 @@
+/** Starts a worker process and speaks its frames (worker-frames.ts); knows nothing of tasks' owners or queues. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { mkdirSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import type { Socket } from "node:net";
+import { join } from "node:path";
+import type { Readable } from "node:stream";
+import { createFrameReader, encodeFrame, type Frame } from "../../protocol/frame.ts";
+import { BLOB_LIMIT_BYTES, INLINE_LIMIT_BYTES } from "../../protocol/task.ts";
+import type { ManagerToWorker } from "../../protocol/worker-frames.ts";
+import { createMarkedStream, type MarkedStream } from "./marked-stream.ts";
+import type { OutputLimits } from "./output.ts";
+import { createPermits, type Permits } from "./permits.ts";
+
+/** How a kind of worker is started. */
+export type WorkerCommand = { file: string; args: string[]; blockingPermits: boolean };
+
+export type WorkerProcessOptions = {
+  command: WorkerCommand;
+  /** 0700, made here and removed after the end */
+  dir: string;
+  env: Record<string, string>;
+  output: OutputLimits;
+};
+
+export type WorkerProcessEvents = {
+  onFrame(frame: Frame): void;
+  /** What came on the results' descriptor is not a frame. */
+  onGarbage(error: Error): void;
+  onOutput(stream: "stdout" | "stderr", bytes: Uint8Array): void;
+  /** The process has ended and all that it wrote has come. */
+  onExit(exitCode: number | null, signal: NodeJS.Signals | null, error: Error | undefined): void;
+};
+
+export type WorkerProcess = {
+  /** undefined when it could not be started */
+  readonly pid: number | undefined;
+  readonly token: string;
+  readonly permits: Permits;
+  readonly outputs: { stdout: MarkedStream; stderr: MarkedStream };
+  send(frame: ManagerToWorker, chunks?: readonly Uint8Array[]): void;
+  /** Signals the whole process group. */
+  signal(signal: NodeJS.Signals): void;
+  /** Lets it end by itself: no more tasks will come. */
+  finish(): void;
+};
+
+/** How long what a dead worker wrote is waited for; only a descendant that left its group holds the pipes open. */
+const DRAIN_MS = 300;
+const MAX_FRAME_BYTES = INLINE_LIMIT_BYTES + 256 * 1024;
+
+/** Starts the process in a group of its own. */
+export function startWorkerProcess(
+  { command, dir, env, output }: WorkerProcessOptions,
+  events: WorkerProcessEvents,
+): WorkerProcess {
+  for (const part of ["", "cwd", "tmp", "out"]) mkdirSync(join(dir, part), { recursive: true, mode: 0o700 });
+  const permits = createPermits(join(dir, "permits"), { blocking: command.blockingPermits });
+  const token = randomBytes(16).toString("hex");
+  const mark = `\u0000${randomBytes(12).toString("hex")}:`;
+  const child = spawn(command.file, command.args, {
+    cwd: join(dir, "cwd"),
+    env: { ...env, TMPDIR: join(dir, "tmp") },
+    detached: true,
+    stdio: ["ignore", "pipe", "pipe", "pipe", "pipe", permits.childFd],
+  });
+  permits.passed();
+  const tasks = child.stdio[3] as Socket;
+  const results = child.stdio[4] as Socket;
+  const outputs = {
+    stdout: createMarkedStream(mark, output, (bytes) => events.onOutput("stdout", bytes)),
+    stderr: createMarkedStream(mark, output, (bytes) => events.onOutput("stderr", bytes)),
+  };
+  // A worker that died meanwhile is seen by its exit.
+  for (const stream of child.stdio) stream?.on("error", () => {});
+  child.stdout?.on("data", (chunk: Buffer) => outputs.stdout.push(chunk));
+  child.stderr?.on("data", (chunk: Buffer) => outputs.stderr.push(chunk));
+  const reader = createFrameReader(MAX_FRAME_BYTES);
+  results.on("data", (chunk: Buffer) => {
+    let frames: Frame[];
+    try {
+      frames = reader.push(chunk);
+    } catch (error) {
+      results.removeAllListeners("data");
+      results.resume();
+      events.onGarbage(error as Error);
+      return;
+    }
+    for (const frame of frames) events.onFrame(frame);
+  });
+
+  const signal = (name: NodeJS.Signals) => {
+    if (child.pid !== undefined) signalGroup(child.pid, name);
+  };
+  whenGone(child, [results, child.stdout, child.stderr], (exitCode, ended, error) => {
+    permitsLeft(permits, () => events.onExit(exitCode, ended, error));
+    // What cannot be removed now goes with the manager's directory.
+    rm(dir, { recursive: true, force: true, maxRetries: 3 }).catch(() => {});
+  });
+
+  const send = (frame: ManagerToWorker, chunks?: readonly Uint8Array[]) => {
+    if (tasks.writable) tasks.write(encodeFrame(frame, chunks));
+  };
+  send({
+    kind: "setup",
+    token,
+    mark,
+    dir: join(dir, "out"),
+    inlineLimit: INLINE_LIMIT_BYTES,
+    blobLimit: BLOB_LIMIT_BYTES,
+  });
+  return { pid: child.pid, token, permits, outputs, send, signal, finish: () => tasks.end() };
+}
+
+/** Signals a process group; that it is gone already is no error. */
+export function signalGroup(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(-pid, name);
+  } catch {
+    // ESRCH
+  }
+}
+
+/** The listener reads which permits are left, so the pipe closes after it. */
+function permitsLeft(permits: Permits, listener: () => void): void {
+  try {
+    listener();
+  } finally {
+    permits.close();
+  }
+}
+
+function whenGone(
+  child: ChildProcess,
+  streams: (Readable | null)[],
+  done: (exitCode: number | null, signal: NodeJS.Signals | null, error: Error | undefined) => void,
+): void {
+  let finished = false;
+  const finish = (exitCode: number | null, signal: NodeJS.Signals | null, error?: Error) => {
+    if (finished) return;
+    finished = true;
+    for (const stream of child.stdio) stream?.destroy();
+    done(exitCode, signal, error);
+  };
+  child.on("error", (error) => {
+    if (child.pid === undefined) finish(null, null, error);
+  });
+  child.on("exit", (exitCode, signal) => {
+    // Children that it left in its group hold the pipes; they go with it.
+    signalGroup(child.pid as number, "SIGKILL");
+    let open = 0;
+    const closed = () => {
+      if (--open === 0) finish(exitCode, signal);
+    };
+    for (const stream of streams) {
+      if (!stream || stream.closed || stream.destroyed) continue;
+      open++;
+      stream.once("close", closed);
+    }
+    if (open === 0) finish(exitCode, signal);
+    else setTimeout(() => finish(exitCode, signal), DRAIN_MS);
+  });
+}

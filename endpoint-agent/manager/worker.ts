@@ -1,0 +1,182 @@
+/** One warm worker: the tasks that it holds, and what its frames and its death mean for them. */
+import { TaskFailure } from "../../protocol/task.ts";
+import type { WorkerResult, WorkerTask, WorkerToManager } from "../../protocol/worker-frames.ts";
+import { endOfDeath, type KillReason } from "./deaths.ts";
+import type { Runtime } from "./functions.ts";
+import { observe } from "./hold.ts";
+import type { MemoryGuard } from "./memory.ts";
+import { lastBytes, NO_OUTPUT, type OutputTail } from "./output.ts";
+import type { Queue } from "./queues.ts";
+import type { Task, TaskEnd } from "./task.ts";
+import type { WorkerProcess } from "./worker-process.ts";
+
+export type WorkerEvents = {
+  onReady(): void;
+  onEnd(task: Task, end: TaskEnd): void;
+  /** The first task may have changed: there is room, or nothing left to do. */
+  onRoom(worker: Worker): void;
+  onChildren(): void;
+};
+
+export type Worker = {
+  readonly name: string;
+  readonly runtime: Runtime;
+  /** its memory limit, 0 for none */
+  readonly memoryMb: number;
+  readonly process: WorkerProcess;
+  readonly memory: MemoryGuard;
+  /** which queues it may serve; undefined while it has served none */
+  key: string | undefined;
+  /** the queue that it serves now: it holds the resources of one of its tasks */
+  queue: Queue | undefined;
+  state: "starting" | "ready" | "ending";
+  /** what it holds; the first is running */
+  readonly tasks: Task[];
+  /** at-most-once: waits for its start to be committed */
+  reserved: Task | undefined;
+  idleSince: number;
+  readonly functions: Set<string>;
+  done: number;
+  killed: KillReason | undefined;
+};
+
+/** How long a task's output is waited for after its result. */
+const MARK_WAIT_MS = 1_000;
+const STDERR_WORDS = 2_048;
+
+/** Hands tasks to a worker that has room for them. */
+export function handTasks(worker: Worker, tasks: readonly Task[], state: HandOver): void {
+  const entries: WorkerTask[] = [];
+  const chunks: Uint8Array[] = [];
+  const numbers: number[] = [];
+  const now = performance.now();
+  for (const task of tasks) {
+    task.n = ++state.lastNumber;
+    task.startedAt = now;
+    numbers.push(task.n);
+    const entry: WorkerTask = { n: task.n, id: task.id, call: callOf(worker, task, state), attempt: task.attempt };
+    if (task.encoding && task.encoding !== "json") entry.encoding = task.encoding;
+    if (task.file !== undefined) entry.file = task.file;
+    else {
+      entry.length = task.bytes.length;
+      chunks.push(task.bytes);
+    }
+    entries.push(entry);
+    worker.tasks.push(task);
+  }
+  worker.process.permits.grant(numbers);
+  worker.process.send({ kind: "tasks", tasks: entries }, chunks);
+}
+
+/** What was told to one worker: numbers of tasks, and of calls by spec. */
+export type HandOver = { lastNumber: number; calls: Map<object, number> };
+
+function callOf(worker: Worker, { info }: Task, { calls }: HandOver): number {
+  let call = calls.get(info);
+  if (call === undefined) {
+    const { fn, spec } = info;
+    call = calls.size + 1;
+    calls.set(info, call);
+    worker.functions.add(fn.id);
+    const env = { ...fn.definition?.env, ...spec.env };
+    worker.process.send({
+      kind: "call",
+      call,
+      file: fn.file,
+      entry: fn.definition?.entry ?? "default",
+      ...(Object.keys(env).length > 0 ? { env } : {}),
+    });
+  }
+  return call;
+}
+
+/** Takes back what the worker has not started, in order. */
+export function takeBack(worker: Worker): Task[] {
+  const numbers = new Set(worker.process.permits.takeBack());
+  if (numbers.size === 0) return [];
+  const back = worker.tasks.filter((task) => numbers.has(task.n));
+  const kept = worker.tasks.filter((task) => !numbers.has(task.n));
+  worker.tasks.splice(0, worker.tasks.length, ...kept);
+  for (const task of back) task.n = 0;
+  return back;
+}
+
+/** Takes a frame of the worker; returns what is wrong with it, if anything is. */
+export function onWorkerFrame(
+  worker: Worker,
+  frame: WorkerToManager,
+  body: Uint8Array,
+  events: WorkerEvents,
+): string | undefined {
+  if (frame?.token !== worker.process.token) return "a frame without its token came from it";
+  if ("kind" in frame) {
+    if (worker.state !== "starting") return "it said ready twice";
+    worker.state = "ready";
+    events.onReady();
+    return undefined;
+  }
+  const task = worker.tasks[0];
+  if (!task || task.n !== frame.n) return "it reported a task that it was not running";
+  worker.tasks.shift();
+  worker.done++;
+  const next = worker.tasks[0];
+  if (next) next.startedAt = performance.now();
+  observe(task.info.fn.time, frame.ms);
+  const end = endOfResult(worker, frame, body);
+  if (frame.children) events.onChildren();
+  if (frame.marked) withMarkedOutput(worker, task.n, end, () => events.onEnd(task, end));
+  else {
+    const { stdout, stderr } = worker.process.outputs;
+    end.stdout = stdout.unmarked();
+    end.stderr = stderr.unmarked();
+    events.onEnd(task, end);
+  }
+  events.onRoom(worker);
+  return undefined;
+}
+
+function endOfResult(worker: Worker, frame: WorkerResult, body: Uint8Array): TaskEnd {
+  const end: TaskEnd = { outcome: "succeeded", started: true, ranMs: frame.ms, worker: worker.name };
+  if (frame.failure) {
+    const parsed = TaskFailure.safeParse(frame.failure);
+    end.outcome = "failed";
+    end.failure = parsed.success
+      ? parsed.data
+      : { code: "USER_ERROR", message: "the worker's description of a failure could not be read" };
+    return end;
+  }
+  end.encoding = frame.encoding;
+  if (frame.file !== undefined) {
+    end.file = frame.file;
+    end.size = frame.size;
+  } else end.bytes = body;
+  return end;
+}
+
+function withMarkedOutput(worker: Worker, n: number, end: TaskEnd, done: () => void): void {
+  let open = 2;
+  for (const name of ["stdout", "stderr"] as const) {
+    worker.process.outputs[name].until(n, MARK_WAIT_MS, (output) => {
+      end[name] = output;
+      if (--open === 0) done();
+    });
+  }
+}
+
+/** Splits what a dead worker held: the end of what it had started, and the tasks that it had not. */
+export function onWorkerDeath(
+  worker: Worker,
+  exitCode: number | null,
+  signal: NodeJS.Signals | null,
+): { started: Task | undefined; end: TaskEnd; unstarted: Task[]; stderr: string } {
+  const unstarted = takeBack(worker);
+  const [started, ...rest] = worker.tasks.splice(0);
+  const stdout: OutputTail = worker.process.outputs.stdout.end();
+  const stderr: OutputTail = worker.process.outputs.stderr.end() ?? NO_OUTPUT;
+  const words = new TextDecoder().decode(lastBytes(stderr, STDERR_WORDS)).trim();
+  const memory = worker.memory.atDeath(signal);
+  const death = { exitCode, signal, killed: worker.killed, stderrTail: words, ...memory };
+  const ranMs = started ? performance.now() - started.startedAt : 0;
+  const end: TaskEnd = { ...endOfDeath(death), started: true, ranMs, worker: worker.name, stdout, stderr };
+  return { started, end, unstarted: [...rest, ...unstarted], stderr: words };
+}

@@ -1,0 +1,74 @@
+/** A worker's three descriptors beside the user's stdio: tasks in (3), results out (4), permits to start (5). */
+import fs from "node:fs";
+import { Socket } from "node:net";
+import { createFrameReader, FRAME_PREFIX_BYTES } from "../../protocol/frame.ts";
+import type { ManagerToWorker } from "../../protocol/worker-frames.ts";
+
+// Taken before output-watch.ts wraps them for the user.
+const { fstatSync, readSync, writeSync } = fs;
+
+const TASKS_FD = 3;
+const RESULTS_FD = 4;
+const PERMITS_FD = 5;
+const MAX_FRAME_BYTES = 256 * 1024 * 1024;
+const SCRATCH_BYTES = 64 * 1024;
+const RETRY_MS = 1;
+
+export type WorkerChannel = {
+  /** Calls back with the frames of each read, and once with undefined at the end of the stream. */
+  listen(onFrame: (frame: ManagerToWorker, body: Uint8Array) => void, onEvent: (event: "read" | "end") => void): void;
+  /** The number of the next task that may start; undefined when no permit is there. */
+  permit(): number | undefined;
+  /** Writes one frame, waiting until the kernel has all of it. */
+  write(headerText: string, body: Uint8Array | undefined): void;
+};
+
+/** Opens the descriptors that the manager passed; throws when this process was not started by a manager. */
+export function openChannel(): WorkerChannel {
+  for (const fd of [TASKS_FD, RESULTS_FD, PERMITS_FD]) fstatSync(fd);
+  const scratch = Buffer.allocUnsafe(SCRATCH_BYTES);
+  const number = Buffer.alloc(4);
+  return {
+    listen(onFrame, onEvent) {
+      const input = new Socket({ fd: TASKS_FD, readable: true, writable: false });
+      const reader = createFrameReader(MAX_FRAME_BYTES);
+      input.on("data", (chunk) => {
+        for (const { header, body } of reader.push(chunk)) onFrame(header as ManagerToWorker, body);
+        onEvent("read");
+      });
+      input.on("close", () => onEvent("end"));
+      input.on("error", () => onEvent("end"));
+    },
+    permit() {
+      try {
+        return readSync(PERMITS_FD, number, 0, 4, null) === 4 ? number.readUInt32BE(0) : undefined;
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === "EAGAIN") return undefined;
+        throw error;
+      }
+    },
+    write(headerText, body) {
+      const bodyLength = body?.length ?? 0;
+      // UTF-16 to UTF-8 grows by at most three bytes a unit, so this always has room.
+      const room = FRAME_PREFIX_BYTES + headerText.length * 3 + bodyLength;
+      const frame = room <= SCRATCH_BYTES ? scratch : Buffer.allocUnsafe(room);
+      const headLength = frame.write(headerText, FRAME_PREFIX_BYTES);
+      frame.writeUInt32BE(headLength, 0);
+      frame.writeUInt32BE(bodyLength, 4);
+      if (body) frame.set(body, FRAME_PREFIX_BYTES + headLength);
+      writeAll(RESULTS_FD, frame, FRAME_PREFIX_BYTES + headLength + bodyLength);
+    },
+  };
+}
+
+/** Writes the first `length` bytes, whatever the descriptor's mode is. */
+export function writeAll(fd: number, bytes: Uint8Array, length: number): void {
+  for (let offset = 0; offset < length; ) {
+    try {
+      offset += writeSync(fd, bytes, offset, length - offset);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_MS);
+    }
+  }
+}
