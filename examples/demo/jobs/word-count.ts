@@ -1,6 +1,5 @@
 /** Map-reduce in TypeScript: the functions are a module, bundled with its imports and sent to the workers. */
 import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import type { Remote } from "../../../sdk/index.ts";
 import { corpusFiles, pieces } from "../corpus.ts";
 import type { Counts } from "../word-counts/word-counts.ts";
@@ -15,8 +14,7 @@ export const wordCount: Job = {
   name: "word-count",
   title: "TypeScript: word counts over the corpus, map and reduce",
   async run(farcall, progress) {
-    const file = fileURLToPath(new URL("../word-counts/word-counts.ts", import.meta.url));
-    const words = await farcall.module<typeof import("../word-counts/word-counts.ts")>(file);
+    const words = await farcall.module<typeof import("../word-counts/word-counts.ts")>("../word-counts/word-counts.ts");
     const files = corpusFiles();
     const mapped = await all(words.count, [...pieces(files, PIECE_CHARACTERS)], progress);
     const counts = await reduce(words.merge, mapped, progress);
