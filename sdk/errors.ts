@@ -11,7 +11,7 @@ export { ApiError, type ErrorCode };
  * try {
  *   await divide(1, 0);
  * } catch (error) {
- *   if (error instanceof TaskError) console.error(error.code, error.type, error.message, error.next);
+ *   if (error instanceof TaskError) console.error(error.code, error.remoteType, error.message, error.next);
  * }
  */
 export class TaskError extends Error {
@@ -19,8 +19,8 @@ export class TaskError extends Error {
   readonly taskId: string;
   /** from the one table of errors: USER_ERROR, TIMEOUT, OOM, CANCELLED … */
   readonly code: ErrorCode;
-  /** the remote exception's own type, such as `RangeError` or `ValueError`; the code when there was no exception */
-  readonly type: string;
+  /** the remote exception's own type, such as `RangeError` or `ValueError`, when there was one */
+  readonly remoteType: string | undefined;
   /** the remote exception's stack or traceback, when there was one */
   readonly remoteStack: string | undefined;
   /** the endpoint's name or id, when the task got that far */
@@ -41,7 +41,7 @@ export class TaskError extends Error {
     super(failure.message);
     this.taskId = taskId;
     this.code = failure.code;
-    this.type = failure.type ?? failure.code;
+    this.remoteType = failure.type;
     this.remoteStack = failure.stack;
     this.endpoint = context.endpoint;
     this.attempts = context.attempts ?? [];

@@ -1,5 +1,6 @@
 /** Farcall's TypeScript SDK: call a function anywhere. */
 export type { EndpointsApi, FunctionsApi } from "./api/endpoints.ts";
+export type { Listing, Page } from "./api/listing.ts";
 export type { LogChunk, TaskLogs } from "./api/logs.ts";
 export type { TasksApi } from "./api/tasks.ts";
 export type { CallOptions } from "./calls/spec.ts";

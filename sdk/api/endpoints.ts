@@ -1,6 +1,10 @@
 /** Endpoints and functions: what there is to call, and where. */
+
+import type { EndpointView } from "../../protocol/endpoint.ts";
+import type { FunctionView } from "../../protocol/function.ts";
 import type { QueryOf, ResponseOf } from "../../protocol/operations.ts";
 import type { HttpClient } from "../http/client.ts";
+import { createListing, type Listing } from "./listing.ts";
 
 /**
  * What `farcall.endpoints` offers.
@@ -9,7 +13,7 @@ import type { HttpClient } from "../http/client.ts";
  * for (const { name, state } of (await farcall.endpoints.list()).items) console.log(name, state);
  */
 export type EndpointsApi = {
-  list(page?: QueryOf<"listEndpoints">): Promise<ResponseOf<"listEndpoints">>;
+  list(page?: QueryOf<"listEndpoints">): Listing<EndpointView>;
   /** By id or name. */
   get(endpoint: string): Promise<ResponseOf<"getEndpoint">>;
   /** Registers an endpoint; the answer's token is for its agent and shown once. */
@@ -32,7 +36,7 @@ export type EndpointsApi = {
  */
 export type FunctionsApi = {
   /** Newest first. */
-  list(filter?: QueryOf<"listFunctions">): Promise<ResponseOf<"listFunctions">>;
+  list(filter?: QueryOf<"listFunctions">): Listing<FunctionView>;
   /** By id, or the newest of a name. */
   get(idOrName: string): Promise<ResponseOf<"getFunction">>;
   /** Its code as text. */
@@ -47,7 +51,7 @@ export function createEndpointsApi(http: HttpClient): EndpointsApi {
     await http.call("drainEndpoint", { params: { endpoint }, body: { drain: drained } });
   };
   return {
-    list: (page = {}) => http.call("listEndpoints", { query: page }),
+    list: (page = {}) => createListing(page, (query) => http.call("listEndpoints", { query })),
     get: (endpoint) => http.call("getEndpoint", { params: { endpoint } }),
     create: (name, options = {}) => http.call("createEndpoint", { body: { name, ...options } }),
     drain: (endpoint) => drain(endpoint, true),
@@ -60,7 +64,7 @@ export function createEndpointsApi(http: HttpClient): EndpointsApi {
 /** Makes the API of functions. */
 export function createFunctionsApi(http: HttpClient): FunctionsApi {
   return {
-    list: (filter = {}) => http.call("listFunctions", { query: filter }),
+    list: (filter = {}) => createListing(filter, (query) => http.call("listFunctions", { query })),
     get: (idOrName) => http.call("getFunction", { params: { function: idOrName } }),
     async code(idOrName) {
       const { bytes } = await http.read("getFunctionCode", { params: { function: idOrName } });

@@ -5,6 +5,7 @@ import { decodeValue } from "../../protocol/payload.ts";
 import { isTerminal, type TaskView } from "../../protocol/task.ts";
 import { taskErrorOf } from "../calls/pending.ts";
 import type { HttpClient } from "../http/client.ts";
+import { createListing, type Listing } from "./listing.ts";
 import { followLogs, type LogChunk, type TaskLogs } from "./logs.ts";
 
 /** How long one request for a result waits. */
@@ -17,10 +18,8 @@ const WAIT_MS = 30_000;
  * const { items } = await farcall.tasks.list({ state: "failed", since: "1h" });
  */
 export type TasksApi = {
-  /** One page, newest first; `cursor` leads to the next. */
-  list(filter?: QueryOf<"listTasks">): Promise<ResponseOf<"listTasks">>;
-  /** All pages, one task after the other. */
-  each(filter?: Omit<QueryOf<"listTasks">, "cursor">): AsyncIterable<TaskView>;
+  /** Newest first: awaited one page, with `for await` all of them. */
+  list(filter?: QueryOf<"listTasks">): Listing<TaskView>;
   /** A task with its attempts, and why it waits. */
   get(id: string): Promise<ResponseOf<"getTask">>;
   /** Tasks by state, each counted up to `cappedAt`. */
@@ -38,21 +37,8 @@ export type TasksApi = {
 
 /** Makes the API over an HTTP client. */
 export function createTasksApi(http: HttpClient): TasksApi {
-  const list: TasksApi["list"] = (filter = {}) => http.call("listTasks", { query: filter });
   return {
-    list,
-    async *each(filter = {}) {
-      let cursor: string | null = null;
-      do {
-        const page: ResponseOf<"listTasks"> = await list({
-          limit: 1000,
-          ...filter,
-          ...(cursor === null ? {} : { cursor }),
-        });
-        yield* page.items;
-        cursor = page.cursor;
-      } while (cursor !== null);
-    },
+    list: (filter = {}) => createListing(filter, (query) => http.call("listTasks", { query })),
     get: (id) => http.call("getTask", { params: { task: id } }),
     counts: (filter = {}) => http.call("countTasks", { query: filter }),
     cancel: (id) => http.call("cancelTask", { params: { task: id } }),

@@ -8,9 +8,14 @@ export function registeredCode(http: Pick<HttpClient, "call">, idOrName: string)
   return {
     name: nameFrom(idOrName, "function"),
     load: () => {
-      found ??= http
-        .call("getFunction", { params: { function: idOrName } })
-        .then(({ id, definition }) => ({ id, definition, bytes: undefined }));
+      if (!found) {
+        found = http
+          .call("getFunction", { params: { function: idOrName } })
+          .then(({ id, definition }) => ({ id, definition, bytes: undefined }));
+        found.catch(() => {
+          found = undefined;
+        });
+      }
       return found;
     },
   };

@@ -28,7 +28,7 @@ describe("a call", () => {
     });
     const error = await fail(1).catch((error: unknown) => error);
     expect(error).toBeInstanceOf(TaskError);
-    expect(error).toMatchObject({ code: "USER_ERROR", type: "RangeError", message: "no 1", endpoint: "small" });
+    expect(error).toMatchObject({ code: "USER_ERROR", remoteType: "RangeError", message: "no 1", endpoint: "small" });
     expect((error as TaskError).stack).toContain("RangeError: no 1");
   });
 

@@ -20,7 +20,10 @@ const NOTHING: [string, string][] = [
   ["destructured parameters", "({ a, b: { c }, ...rest }, [d, , e = d]) => [a, c, rest, d, e]"],
   ["rest parameters", "(...all) => all.length"],
   ["a default that uses an earlier parameter", "(a, b = a) => b"],
-  ["standard globals", "async (u) => [Math.max(1), JSON.stringify(u), await fetch(u), Buffer.from('a'), process.pid, console.log()]"],
+  [
+    "standard globals",
+    "async (u) => [Math.max(1), JSON.stringify(u), await fetch(u), Buffer.from('a'), process.pid, console.log()]",
+  ],
   ["property names", "(o) => o.secret.name + o?.other"],
   ["object keys and methods", "() => ({ key: 1, method() { return 2; }, get x() { return 3; }, 'quoted': 4 })"],
   ["shorthand of a local", "() => { const key = 1; return { key }; }"],
@@ -28,21 +31,30 @@ const NOTHING: [string, string][] = [
   ["a function used before its declaration", "() => { return later(); function later() { return 1; } }"],
   ["var declared in a block", "(c) => { if (c) { var inner = 1; } return inner; }"],
   ["var declared in a loop's head", "() => { for (var i = 0; i < 2; i++); return i; }"],
-  ["let in loops", "(xs) => { for (const x of xs) for (let i = 0; i < x; i++) console.log(i); for (const k in xs) console.log(k); }"],
+  [
+    "let in loops",
+    "(xs) => { for (const x of xs) for (let i = 0; i < x; i++) console.log(i); for (const k in xs) console.log(k); }",
+  ],
   ["the error of a catch", "() => { try { return 1; } catch (e) { return e.message; } }"],
   ["a destructured error", "() => { try { return 1; } catch ({ message }) { return message; } }"],
   ["its own name", "function fact(n) { return n < 2 ? 1 : n * fact(n - 1); }"],
   ["arguments", "function () { return arguments.length; }"],
-  ["classes inside", "() => { class A { #p = 1; static s = 2; get p() { return this.#p + A.s; } } class B extends A {} return new B().p; }"],
+  [
+    "classes inside",
+    "() => { class A { #p = 1; static s = 2; get p() { return this.#p + A.s; } } class B extends A {} return new B().p; }",
+  ],
   ["a named class expression", "() => { const C = class D { make() { return new D(); } }; return new C(); }"],
   ["static blocks and this in fields", "() => { class A { x = this.y; static { this.z = 1; } } return A; }"],
   ["labels", "() => { outer: for (;;) { for (;;) { break outer; } } }"],
   ["typeof of something that may not be there", "() => typeof window === 'undefined'"],
   ["new.target", "() => { function F() { return new.target; } return F; }"],
   ["this of an inner function", "() => { function F() { this.x = 1; } return new F().x; }"],
-  ["template literals", "(name) => `hello ${name}`"],
+  ["template literals", "(name) => `hello $" + "{name}`"],
   ["imports inside", "async () => { const os = await import('node:os'); return os.hostname(); }"],
-  ["switch and its declarations", "(x) => { switch (x) { case 1: { return 1; } default: { const y = 2; return y; } } }"],
+  [
+    "switch and its declarations",
+    "(x) => { switch (x) { case 1: { return 1; } default: { const y = 2; return y; } } }",
+  ],
   ["generators inside", "() => { function* g() { yield 1; } return [...g()]; }"],
   ["assignment to a member", "(o) => { o.x = 1; [o.y] = [2]; ({ z: o.z } = { z: 3 }); return o; }"],
   ["using declarations", "() => { let a, b; ({ a, b = 2 } = { a: 1 }); return a + b; }"],
@@ -93,11 +105,9 @@ describe("findCaptures", () => {
 
   it("finds import.meta and relative imports", () => {
     expect(capturesOf("() => import.meta.url").usesImportMeta).toBe(true);
-    expect(capturesOf("() => [import('./a.ts'), import('../b.ts'), import('/c.ts'), import('node:fs')]").relativeImports).toEqual([
-      "./a.ts",
-      "../b.ts",
-      "/c.ts",
-    ]);
+    expect(
+      capturesOf("() => [import('./a.ts'), import('../b.ts'), import('/c.ts'), import('node:fs')]").relativeImports,
+    ).toEqual(["./a.ts", "../b.ts", "/c.ts"]);
   });
 });
 
@@ -105,22 +115,27 @@ describe("findCaptures", () => {
 type Program = { text: string; free: string[] };
 const name = fc.constantFrom("a", "b", "c", "d");
 const program = (declared: readonly string[], depth: number): fc.Arbitrary<Program> =>
-  fc.tuple(fc.subarray(["a", "b", "c", "d"]), fc.array(name, { maxLength: 3 }), fc.nat(2)).chain(([own, used, children]) => {
-    const visible = [...declared, ...own];
-    const inner = depth === 0 ? [] : Array.from({ length: children }, () => program(visible, depth - 1));
-    return fc.tuple(fc.constantFrom("{", "() => {", "for (;;) {"), ...inner).map(([open, ...parts]) => {
-      const lines = [
-        ...used.map((one) => `${one};`),
-        ...(parts as Program[]).map(({ text }) => text),
-        // Declarations come last: where a scope declares a name does not matter.
-        ...own.map((one) => `let ${one};`),
-      ];
-      const body = `${lines.join(" ")} }`;
-      const text = open === "{" ? `{ ${body}` : open.startsWith("for") ? `for (;;) { ${body}` : `(() => { ${body});`;
-      const free = [...used.filter((one) => !visible.includes(one)), ...(parts as Program[]).flatMap(({ free }) => free)];
-      return { text, free };
+  fc
+    .tuple(fc.subarray(["a", "b", "c", "d"]), fc.array(name, { maxLength: 3 }), fc.nat(2))
+    .chain(([own, used, children]) => {
+      const visible = [...declared, ...own];
+      const inner = depth === 0 ? [] : Array.from({ length: children }, () => program(visible, depth - 1));
+      return fc.tuple(fc.constantFrom("{", "() => {", "for (;;) {"), ...inner).map(([open, ...parts]) => {
+        const lines = [
+          ...used.map((one) => `${one};`),
+          ...(parts as Program[]).map(({ text }) => text),
+          // Declarations come last: where a scope declares a name does not matter.
+          ...own.map((one) => `let ${one};`),
+        ];
+        const body = `${lines.join(" ")} }`;
+        const text = open === "{" ? `{ ${body}` : open.startsWith("for") ? `for (;;) { ${body}` : `(() => { ${body});`;
+        const free = [
+          ...used.filter((one) => !visible.includes(one)),
+          ...(parts as Program[]).flatMap(({ free }) => free),
+        ];
+        return { text, free };
+      });
     });
-  });
 
 it("finds exactly the names that no scope around their use declares", () => {
   fc.assert(

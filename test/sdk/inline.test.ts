@@ -61,7 +61,8 @@ describe("an inline function", () => {
   });
 
   it("may hold esbuild's __name helper", async () => {
-    const text = '(x) => { const inner = /* @__PURE__ */ __name((y) => y + 1, "inner"); return inner.name + inner(x); }';
+    const text =
+      '(x) => { const inner = /* @__PURE__ */ __name((y) => y + 1, "inner"); return inner.name + inner(x); }';
     expect((await load(inlineModule(text)))(1)).toBe("inner2");
   });
 
@@ -69,12 +70,53 @@ describe("an inline function", () => {
     ["a bound function", ((x: number) => x).bind(null), /is bound/],
     ["a built-in", Math.max, /is built in/],
     ["a class", class A {}, /is a class/],
-    ["a method", { double(x: number) { return 2 * x; } }.double, /is a method or accessor; write it as/],
-    ["a computed method", { ["a-b"](x: number) { return x; } }["a-b"], /is a method or accessor/],
+    [
+      "a method",
+      {
+        double(x: number) {
+          return 2 * x;
+        },
+      }.double,
+      /is a method or accessor; write it as/,
+    ],
+    [
+      "a computed method",
+      {
+        "a-b"(x: number) {
+          return x;
+        },
+      }["a-b"],
+      /is a method or accessor/,
+    ],
     ["an async method", { async run() {} }.run, /is a method or accessor/],
-    ["a getter", Object.getOwnPropertyDescriptor({ get x() { return 1; } }, "x")?.get, /is a method or accessor/],
-    ["a method of a class", class { run() { return 1; } }.prototype.run, /is a method or accessor/],
-    ["a generator", function* () { yield 1; }, /is a generator/],
+    [
+      "a getter",
+      Object.getOwnPropertyDescriptor(
+        {
+          get x() {
+            return 1;
+          },
+        },
+        "x",
+      )?.get,
+      /is a method or accessor/,
+    ],
+    [
+      "a method of a class",
+      class {
+        run() {
+          return 1;
+        }
+      }.prototype.run,
+      /is a method or accessor/,
+    ],
+    [
+      "a generator",
+      function* () {
+        yield 1;
+      },
+      /is a generator/,
+    ],
     ["something else", 12, /12 is not a function/],
   ])("refuses %s with advice", (_, fn, message) => {
     expect(() => inlineCode(fn, {})).toThrow(message);
