@@ -11,11 +11,15 @@ import { createTerminal } from "./output/terminal.ts";
 import { createProgram } from "./program.ts";
 
 const interrupted = new AbortController();
-let force: () => Promise<void> = async () => {};
+/** How long a command may take to end after Ctrl-C; `up` says itself what a second one does. */
+const END_TIMEOUT_MS = 3_000;
+const endNow = async () => process.exit(EXIT.interrupted);
+let force: () => Promise<unknown> = endNow;
 for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   process.on(name, () => {
-    if (!interrupted.signal.aborted) return interrupted.abort(new DOMException("interrupted", "AbortError"));
-    void force().finally(() => process.exit(EXIT.interrupted));
+    if (interrupted.signal.aborted) return void force().finally(endNow);
+    interrupted.abort(new DOMException("interrupted", "AbortError"));
+    if (force === endNow) setTimeout(endNow, END_TIMEOUT_MS).unref();
   });
 }
 // A reader that has seen enough (`| head`) is no error.
@@ -41,7 +45,7 @@ const context: CliContext = {
         );
       }
       const { Farcall } = await import("../sdk/index.ts");
-      client = new Farcall({ signal: interrupted.signal, connectForMs: 2_000 });
+      client = new Farcall({ connectForMs: 2_000 });
     }
     return client;
   },

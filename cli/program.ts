@@ -1,10 +1,14 @@
 /** The tree of commands. */
 import { Command } from "commander";
 import { VERSION } from "../deploy/version.ts";
+import { registerBench } from "./commands/bench.ts";
+import { registerCall } from "./commands/call.ts";
 import { registerCompletion } from "./commands/completion.ts";
 import { registerDoctor } from "./commands/doctor.ts";
 import { registerDown } from "./commands/down.ts";
 import { registerFunctions } from "./commands/functions.ts";
+import { registerMap } from "./commands/map.ts";
+import { registerRun } from "./commands/run.ts";
 import { registerStatus } from "./commands/status.ts";
 import { registerLogs, registerTasks } from "./commands/tasks.ts";
 import { registerUp } from "./commands/up.ts";
@@ -36,9 +40,13 @@ export function createProgram(context: CliContext): Command {
   registerUp(program, context);
   registerDown(program, context);
   registerStatus(program, context);
+  registerCall(program, context);
+  registerMap(program, context);
+  registerRun(program, context);
   registerFunctions(program, context);
   registerTasks(program, context);
   registerLogs(program, context);
+  registerBench(program, context);
   registerDoctor(program, context);
   registerVersion(program, context);
   registerCompletion(program, context);

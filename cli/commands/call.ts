@@ -1,0 +1,52 @@
+import type { Command } from "commander";
+import { addTargetOptions, parseArguments, type TargetOptions, targetOf } from "../calls/target.ts";
+import { addCommand } from "../command.ts";
+import type { CliContext } from "../context.ts";
+import { addCallOptions, type CallFlags, callOptionsOf } from "../options.ts";
+import { valueJson, valueText } from "../output/value.ts";
+import { writeOutput } from "../tasks/logs.ts";
+
+type CallCommandOptions = TargetOptions & CallFlags & { wait: boolean; logs?: boolean; json?: boolean };
+
+/** `farcall call`: calls one function and prints its result. */
+export function registerCall(program: Command, context: CliContext): void {
+  const command = addCommand(program, {
+    usage: "call [function] [args...]",
+    summary: "call a function, by name or id or out of a file, and print its result",
+    about: "Arguments are JSON; a bare word is text. Put -- before arguments that begin with a dash.",
+    examples: [
+      ["farcall call square 12", "a registered function"],
+      ["farcall call --python stats.py:mean '[1, 2, 3]'", "a function of a Python file"],
+      ["farcall call --js ./analyse.ts:histogram '{\"bins\": 10}'", "an export of a module, bundled with its imports"],
+      ["farcall call square --no-wait 12", "prints the task's id at once"],
+    ],
+  });
+  addCallOptions(addTargetOptions(command))
+    .option("--no-wait", "print the task's id and do not wait for the result")
+    .option("--logs", "show what it writes while it runs, on stderr")
+    .action((name: string | undefined, args: string[], options: CallCommandOptions) =>
+      call(context, name === undefined ? args : [name, ...args], options),
+    );
+}
+
+async function call(context: CliContext, words: string[], options: CallCommandOptions): Promise<void> {
+  const { terminal, signal } = context;
+  const farcall = await context.connect();
+  const { remote, rest } = await targetOf(farcall, words, options);
+  const settings = { ...callOptionsOf(options, signal), ...(options.group ? { group: options.group } : {}) };
+  const task = remote.with(settings).submit(...parseArguments(rest));
+  if (!options.wait) {
+    await task.accepted;
+    if (options.json) terminal.json({ id: task.id });
+    else terminal.line(task.id);
+    return;
+  }
+  if (options.logs) {
+    await task.accepted;
+    for await (const { text } of farcall.tasks.follow(task.id, { signal })) await writeOutput(context, "stderr", text);
+  }
+  const value = await task;
+  if (options.json) terminal.json({ id: task.id, value: valueJson(value) });
+  else if (value instanceof Uint8Array && terminal.width === undefined) await terminal.write(value);
+  else if (value !== undefined) terminal.line(valueText(value));
+}
