@@ -58,7 +58,8 @@ function isConfigured(env: NodeJS.ProcessEnv): boolean {
   return Boolean(env.FARCALL_URL) || existsSync(join(directoriesOf(env).config, "profile.json"));
 }
 
-const wantsJson = process.argv.includes("--json");
+// What follows `--` belongs to the command that is run.
+const wantsJson = process.argv.join("\0").split("\0--\0")[0]?.split("\0").includes("--json");
 try {
   await createProgram(context).parseAsync(process.argv);
 } catch (error) {
