@@ -22,7 +22,7 @@ const TERM_BEFORE_MS = 5_000;
 
 /** Starts `orphanTimeoutMs` from now; `onMove` hears of every later moment. */
 export function createDeadline(orphanTimeoutMs: number, onMove: (at: number) => void): Deadline {
-  const now = () => uptime() * 1000;
+  const now = createUptimeClock();
   let at = now() + orphanTimeoutMs;
   const termBeforeMs = Math.min(TERM_BEFORE_MS, orphanTimeoutMs / 4);
   return {
@@ -36,5 +36,26 @@ export function createDeadline(orphanTimeoutMs: number, onMove: (at: number) => 
     },
     passed: () => now() >= at,
     near: () => now() >= at - termBeforeMs,
+  };
+}
+
+/** A difference between the clocks that is no longer their own unevenness, but a suspend or a step of the wall clock. */
+const SYNC_MS = 20;
+
+/**
+ * `os.uptime()` in ms, without reading /proc each time: while wall clock and monotonic clock agree, the machine was not
+ * suspended since the last reading.
+ */
+function createUptimeClock(): () => number {
+  let wall = Number.NaN;
+  let base = 0;
+  return () => {
+    const monotonic = performance.now();
+    const offset = Date.now() - monotonic;
+    if (!(Math.abs(offset - wall) < SYNC_MS)) {
+      wall = offset;
+      base = uptime() * 1000 - monotonic;
+    }
+    return base + monotonic;
   };
 }

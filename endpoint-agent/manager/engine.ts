@@ -62,6 +62,8 @@ export type Engine = {
 };
 
 const START_FAILURES = 3;
+/** With fewer tasks than this, every result is sent at once. */
+const FEW_TASKS = 16;
 /** Idle workers of several owners and runtimes may stay beside those that run, up to this many. */
 const SPARE_WORKERS = 4;
 
@@ -187,7 +189,8 @@ export function createEngine(parts: EngineParts): Engine {
     // Self-fence, also of a manager that was stopped and goes on later (FAULTS.md B2).
     if (!draining && !deadline.near()) placement.place();
     if (resources.busy() > 0 || queues.length() > 0) ticker.wake();
-    outbox.flush();
+    if (intake.tasks.size < FEW_TASKS) outbox.flush();
+    else outbox.flushSoon();
   };
 
   return {

@@ -4,12 +4,16 @@ import { encodeFrame } from "../../protocol/frame.ts";
 
 const MAX_RESULTS = 1000;
 const MAX_BYTES = 1024 * 1024;
+/** Under load, results gather this long: a message a result would cost the agent more than the result itself. */
+const GATHER_MS = 1;
 
 export type Outbox = {
   result(entry: ResultEntry, chunks: readonly Uint8Array[]): void;
   start(entry: StartEntry): void;
   /** Sends what has gathered. */
   flush(): void;
+  /** Sends what has gathered, but gathers a little longer when something was sent just now. */
+  flushSoon(): void;
   /** The agent has everything up to this message. */
   taken(message: number): void;
   /** Sends again what is not taken, in order. */
@@ -27,7 +31,12 @@ export function createOutbox(send: (frame: Uint8Array) => void, mayPublish: () =
   let message = 0;
   const kept = new Map<number, Uint8Array>();
 
+  let sentAt = 0;
+  let timer: NodeJS.Timeout | undefined;
+
   const flush = () => {
+    clearTimeout(timer);
+    timer = undefined;
     if ((results.length === 0 && starts.length === 0) || !mayPublish()) return;
     message++;
     const frame = encodeFrame({ kind: "results", message, results, starts }, chunks);
@@ -36,6 +45,7 @@ export function createOutbox(send: (frame: Uint8Array) => void, mayPublish: () =
     starts = [];
     chunks = [];
     bytes = 0;
+    sentAt = performance.now();
     send(frame);
   };
   return {
@@ -49,6 +59,10 @@ export function createOutbox(send: (frame: Uint8Array) => void, mayPublish: () =
     },
     start: (entry) => starts.push(entry),
     flush,
+    flushSoon() {
+      if (performance.now() - sentAt >= GATHER_MS) flush();
+      else timer ??= setTimeout(flush, GATHER_MS);
+    },
     taken(upTo) {
       for (const number of kept.keys()) {
         if (number > upTo) break;

@@ -54,7 +54,10 @@ export async function startTestAgent(options: AgentOptions = {}) {
 
   const onResults = (header: ManagerToAgent & { kind: "results" }, body: Uint8Array) => {
     let offset = 0;
-    const cut = (length = 0) => body.subarray(offset, (offset += length));
+    const cut = (length = 0) => {
+      offset += length;
+      return body.subarray(offset - length, offset);
+    };
     for (const entry of header.results) {
       const bytes = entry.blob === undefined ? cut(entry.length) : (blobs.get(entry.blob) as Uint8Array);
       const received: Received = {
