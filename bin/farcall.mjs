@@ -3,7 +3,7 @@
 // no static imports, no optional chaining, no await at the top level.
 const MINIMUM = [22, 19];
 // Without the prefix "node:", which they do not know either.
-const BUILTINS = ["fs", "url", "child_process"];
+const BUILTINS = ["fs", "url", "child_process", "module", "os"];
 
 function isNewEnough(version) {
   const parts = version.replace(/^v/, "").split(".").map(Number);
@@ -41,13 +41,16 @@ function refuse() {
 }
 
 function start() {
-  return Promise.all(BUILTINS.map((name) => import(name))).then(([fs, url, childProcess]) => {
+  return Promise.all(BUILTINS.map((name) => import(name))).then(([fs, url, childProcess, module, os]) => {
     const path = (relative) => url.fileURLToPath(new URL(relative, import.meta.url));
     if (!isNewEnough(process.version)) {
       const bundled = path("../node_modules/.bin/node");
       if (process.env.FARCALL_REEXECUTED || !fs.existsSync(bundled)) return refuse();
       return runWith(bundled, childProcess);
     }
+    // What Node.js compiled is kept: a third of the time to start.
+    const cache = process.env.XDG_CACHE_HOME || `${process.env.HOME || os.homedir()}/.cache`;
+    if (!process.env.NODE_COMPILE_CACHE) module.enableCompileCache(`${cache}/farcall/node-compile-cache`);
     const source = path("../cli/main.ts");
     return import(fs.existsSync(source) ? source : path("../dist/cli/main.js"));
   });

@@ -1,7 +1,8 @@
 /** A whole Farcall on one machine: nats-server, gateway and endpoint agents, each its own process, on the loopback interface. */
 import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { stringify } from "yaml";
-import { makePrivateDirectory } from "./directories.ts";
+import { directoriesOf, type Environment, makePrivateDirectory } from "./directories.ts";
 import { type Layout, layoutOf, programFile, readJsonFile, writePrivateFile } from "./layout.ts";
 import { ensureLocalEndpoint } from "./local-endpoint.ts";
 import { ensureNatsAuth } from "./nats/auth.ts";
@@ -21,7 +22,7 @@ export type StackOptions = {
   gateway?: Record<string, unknown>;
   /** whether a part that dies is started again; `always` if not said */
   restart?: "always" | "never";
-  env?: Readonly<Record<string, string | undefined>>;
+  env?: Environment;
   onChange?: (parts: PartStatus[]) => void;
 };
 
@@ -153,6 +154,11 @@ function nodeProcess(
     logFile: layout.log(name),
     ready: "line",
     readyTimeoutMs: READY_TIMEOUT_MS,
-    ...(options.env ? { env: options.env } : {}),
+    env: withCompileCache(options.env ?? process.env),
   };
+}
+
+/** What Node.js compiled of the programs is kept, which makes them start in a third of the time. */
+function withCompileCache(env: Environment): Environment {
+  return { NODE_COMPILE_CACHE: join(directoriesOf(env).cache, "node-compile-cache"), ...env };
 }
