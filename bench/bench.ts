@@ -17,7 +17,7 @@ export type BenchOptions = {
 /** The endpoint's configuration: one block of two workers, there from the start so that its start is not measured. */
 const ENDPOINT = {
   name: "bench",
-  config: { blocks: { initBlocks: 1, minBlocks: 1, maxBlocks: 1, workersPerNode: 2 } },
+  config: { policy: { initBlocks: 1, minBlocks: 1, maxBlocks: 1, workersPerNode: 2 } },
 };
 
 /** Makes the bench; `use` gets it, and what it started is gone afterwards. */

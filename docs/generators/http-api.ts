@@ -1,6 +1,7 @@
 /** docs/http-api.md, from the table of operations. */
 import { z } from "zod";
 import { OPERATIONS, type Operation } from "../../protocol/operations.ts";
+import { type JsonSchema, remarks, typeName } from "./json-schema.ts";
 import { generatedNotice, table } from "./markdown.ts";
 
 /** Which heading an operation stands under, by the beginning of its path; the first that fits. */
@@ -69,23 +70,6 @@ function answer(operation: Operation): string {
   return `${status} with ${kinds[operation.responds ?? "json"]}`;
 }
 
-type JsonSchema = {
-  type?: string | string[];
-  description?: string;
-  properties?: Record<string, JsonSchema>;
-  required?: string[];
-  items?: JsonSchema;
-  enum?: unknown[];
-  const?: unknown;
-  anyOf?: JsonSchema[];
-  default?: unknown;
-  minimum?: number;
-  maximum?: number;
-  $ref?: string;
-  id?: string;
-  additionalProperties?: JsonSchema | boolean;
-};
-
 function fields(title: string, schema: z.ZodType | undefined): string[] {
   if (schema === undefined) return [];
   return propertyTable(title, z.toJSONSchema(schema, { io: "input", unrepresentable: "any" }) as JsonSchema);
@@ -98,31 +82,7 @@ function propertyTable(title: string, schema: JsonSchema): string[] {
   const rows = Object.entries(schema.properties).map(([name, property]) => [
     `\`${name}\`${title !== "Answer" && required.has(name) ? " (required)" : ""}`,
     typeName(property),
-    [property.description ?? "", property.default === undefined ? "" : `Default ${JSON.stringify(property.default)}.`]
-      .filter((part) => part !== "")
-      .join(" "),
+    remarks(property),
   ]);
   return [table([title, "type", ""], rows)];
-}
-
-function typeName(schema: JsonSchema): string {
-  if (schema.id !== undefined) return schema.id;
-  if (schema.$ref !== undefined) return schema.$ref.split("/").at(-1) ?? "any";
-  if (schema.const !== undefined) return `\`${JSON.stringify(schema.const)}\``;
-  if (schema.enum !== undefined) return schema.enum.map((value) => `\`${String(value)}\``).join(" or ");
-  if (schema.anyOf !== undefined) return [...new Set(schema.anyOf.map(typeName))].join(" or ");
-  if (schema.type === "array") return `list of ${typeName(schema.items ?? {})}`;
-  if (schema.type === "object" && typeof schema.additionalProperties === "object") {
-    return `map of ${typeName(schema.additionalProperties)}`;
-  }
-  if (schema.type === "integer" || schema.type === "number") return `${schema.type}${range(schema)}`;
-  return Array.isArray(schema.type) ? schema.type.join(" or ") : (schema.type ?? "any value");
-}
-
-function range({ minimum, maximum }: JsonSchema): string {
-  // the bounds of a JavaScript safe integer say nothing to a reader
-  const low = minimum !== undefined && minimum > Number.MIN_SAFE_INTEGER ? `from ${minimum}` : "";
-  const high = maximum !== undefined && maximum < Number.MAX_SAFE_INTEGER ? `to ${maximum}` : "";
-  const bounds = [low, high].filter((part) => part !== "").join(" ");
-  return bounds === "" ? "" : ` ${bounds}`;
 }

@@ -8,6 +8,7 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
 }
 
 /** The first lines of a generated page: where it comes from and how to write it again. */
-export function generatedNotice(source: string): string {
-  return `<!-- Written by docs/generate.ts from ${source}; do not edit. -->\n\n*Generated from \`${source}\` by \`npm run docs\`.*`;
+export function generatedNotice(...sources: readonly string[]): string {
+  const named = sources.map((source) => `\`${source}\``).join(" and ");
+  return `<!-- Written by docs/generate.ts; do not edit. -->\n\n*Generated from ${named} by \`npm run docs\`.*`;
 }

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -22,6 +23,14 @@ describe("documents", () => {
       expect(page, name).toContain(`### \`${method} ${path}\``);
       expect(page, name).toContain(`*(\`${name}\`;`);
     }
+  });
+
+  it.each([[[]], [["up"]], [["tasks", "ls"]]])("show the help of farcall %j as it is printed", (command) => {
+    const help = execFileSync(process.execPath, [join(ROOT, "bin/farcall.mjs"), ...command, "--help"], {
+      encoding: "utf8",
+      env: { PATH: process.env.PATH },
+    });
+    expect(read("docs/cli.md")).toContain(`\`\`\`text\n${help.trimEnd()}\n\`\`\``);
   });
 
   it("link only to files and headings that are there", () => {
