@@ -3,7 +3,7 @@ import type { Logger } from "pino";
 import { ApiError } from "../../protocol/errors.ts";
 import { decodeFrame, encodeFrame } from "../../protocol/frame.ts";
 import { Hello, type HelloAnswer } from "../../protocol/messages.ts";
-import type { Store } from "../store/port.ts";
+import type { EndpointRow, Store } from "../store/port.ts";
 import type { Asked, Wire } from "../wire/wire.ts";
 import { type Agents, HEARTBEAT_MS } from "./agents.ts";
 import type { Controls, Request } from "./control.ts";
@@ -32,7 +32,9 @@ export function createHello(parts: HelloParts): HelloHandler {
   const starting = new Map<string, { nonce: string; answer: Promise<HelloAnswer> }>();
 
   async function start(endpoint: string, hello: Hello): Promise<HelloAnswer> {
-    const previousAnswers = await stillAnswers(endpoint, hello);
+    const row = await store.getEndpoint(endpoint);
+    if (row?.hello?.nonce === hello.nonce) return repeated(row);
+    const previousAnswers = row !== undefined && (await stillAnswers(row, hello));
     const { epoch, previous } = await store.startEpoch(endpoint, hello, { previousAnswers });
     agents.confirmed(endpoint, epoch);
     parts.superseded(endpoint, epoch);
@@ -45,16 +47,24 @@ export function createHello(parts: HelloParts): HelloHandler {
     return { ok: true, epoch, previous: before, heartbeatMs: HEARTBEAT_MS };
   }
 
+  /**
+   * The answer was lost together with the gateway that gave it. Who was there before is not known any more; an unknown host
+   * makes the agent wait as for the worst.
+   */
+  function repeated({ id, epoch }: EndpointRow): HelloAnswer {
+    agents.confirmed(id, epoch);
+    const previous = epoch === 1 ? null : { epoch: epoch - 1, host: "unknown", bootId: "unknown" };
+    return { ok: true, epoch, previous, heartbeatMs: HEARTBEAT_MS };
+  }
+
   /** Whether the agent before, on another host, was heard lately or answers now. On one host the newer one wins at once. */
-  async function stillAnswers(endpoint: string, hello: Hello): Promise<boolean> {
-    if (hello.takeOver) return false;
-    const row = await store.getEndpoint(endpoint);
-    if (!row?.hello || (row.hello.host === hello.host && row.hello.bootId === hello.bootId)) return false;
-    if (row.hello.nonce === hello.nonce) return false;
-    if (agents.get(endpoint)?.epoch === row.epoch && agents.answers(endpoint, 2 * HEARTBEAT_MS)) return true;
+  async function stillAnswers({ id, epoch, hello: before }: EndpointRow, hello: Hello): Promise<boolean> {
+    if (hello.takeOver || !before) return false;
+    if (before.host === hello.host && before.bootId === hello.bootId) return false;
+    if (agents.get(id)?.epoch === epoch && agents.answers(id, 2 * HEARTBEAT_MS)) return true;
     // This gateway may not have been up for long enough to have heard it.
     const probe: Request = { kind: "received?", pull: 0, batches: [] };
-    const answer = await controls.ask(endpoint, probe, { epoch: row.epoch, onlyEpoch: true, withinMs: PROBE_MS });
+    const answer = await controls.ask(id, probe, { epoch, onlyEpoch: true, withinMs: PROBE_MS });
     return answer !== undefined;
   }
 

@@ -161,10 +161,7 @@ export type Store = {
   report(input: ReportInput): Promise<ReportOutput>;
 
   // --- agents --------------------------------------------------------------------------------------------------------
-  /**
-   * Rule 17: counts the epoch up. Throws ENDPOINT_IN_USE (other host, still answering, no take-over) when `previousAnswers`.
-   * A hello with the nonce of the one before is its repetition (its answer was lost): the same answer, nothing counted.
-   */
+  /** Rule 17: counts the epoch up. Throws ENDPOINT_IN_USE (other host, still answering, no take-over) when `previousAnswers`. */
   startEpoch(
     endpoint: string,
     hello: Hello,

@@ -69,8 +69,8 @@ function hotPath(writer: Thread): Pick<Store, "submit" | "pop" | "report"> {
       return submitOutput(input, await write("submit", message, [message.body.buffer as ArrayBuffer]), specs);
     },
     async pop(pulls) {
-      const popped = await write("pop", { pulls });
-      return { handouts: popped.map((batch) => poppedHandout(batch, specs)), events: [], kills: [], queued: [] };
+      const { popped, queued } = await write("pop", { pulls });
+      return { handouts: popped.map((batch) => poppedHandout(batch, specs)), events: [], kills: [], queued };
     },
     async report(input) {
       const message = reportMessage(input);

@@ -33,7 +33,11 @@ export function createOperations(base: Base, disk: Disk) {
   return {
     submit: createSubmit(base, { pop, blobs, admit: disk.admit }),
     report: createReport(base, { transitions, ends, superseded, blobs, pop }),
-    pop: ({ pulls }: { pulls: OpenPull[] }): PoppedMessage[] => pop(pulls),
+    pop({ pulls }: { pulls: OpenPull[] }): { popped: PoppedMessage[]; queued: string[] } {
+      const popped = pop(pulls);
+      const queued = pulls.filter(({ endpoint }) => (base.endpoints.byId(endpoint)?.queues.size ?? 0) > 0);
+      return { popped, queued: queued.map(({ endpoint }) => endpoint) };
+    },
     lastSequence: () => base.events.last(),
     /** What the writer knows for StoreStats; the committer adds its own numbers. */
     stats: () => ({ byState: byState.get() as StoreStats["byState"], ...disk.stats() }),
