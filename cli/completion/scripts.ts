@@ -28,7 +28,8 @@ function __farcall_complete
     set -l words (commandline -opc) (commandline -ct)
     farcall __complete -- $words[2..-1] 2>/dev/null
 end
-complete -c farcall -a '(__farcall_complete)'`;
+complete -c farcall -f -a '(__farcall_complete)'
+complete -c farcall -n '__fish_seen_subcommand_from call map run' -F`;
 
 /** The script for one shell. */
 export function completionScript(shell: "bash" | "zsh" | "fish"): string {
