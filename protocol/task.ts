@@ -1,29 +1,12 @@
 /** Tasks as every part sees them: what a call asks for, the states it goes through, and how it is shown. */
 import { z } from "zod";
 import { ERRORS, type ErrorCode } from "./errors.ts";
+import { TASK_STATES } from "./task-constants.ts";
 
-export const TASK_STATES = [
-  "held",
-  "staging",
-  "queued",
-  "leased",
-  "running",
-  "waiting",
-  "succeeded",
-  "failed",
-  "cancelled",
-  "expired",
-] as const;
+export * from "./task-constants.ts";
+
 export const TaskState = z.enum(TASK_STATES).meta({ id: "TaskState" });
 export type TaskState = z.infer<typeof TaskState>;
-
-export const TERMINAL_STATES = ["succeeded", "failed", "cancelled", "expired"] as const;
-export type TerminalState = (typeof TERMINAL_STATES)[number];
-
-/** Whether a task in `state` has ended; such a state never changes. */
-export function isTerminal(state: TaskState): state is TerminalState {
-  return (TERMINAL_STATES as readonly string[]).includes(state);
-}
 
 /** How the bytes of a payload are encoded. Only the SDK and the workers ever look inside. */
 export const Encoding = z.enum(["json", "cbor", "raw"]).meta({ id: "Encoding" });
@@ -34,13 +17,6 @@ export const BlobRef = z
   .object({ blob: z.string().regex(/^[0-9a-f]{64}$/), size: z.int().nonnegative() })
   .meta({ id: "BlobRef" });
 export type BlobRef = z.infer<typeof BlobRef>;
-
-/** Payloads up to this many bytes travel inline; larger ones are blobs. */
-export const INLINE_LIMIT_BYTES = 256 * 1024;
-/** The largest payload: 1 GiB. */
-export const BLOB_LIMIT_BYTES = 1024 ** 3;
-/** The most tasks in one submit. */
-export const MAX_BATCH_TASKS = 1000;
 
 export const Name = z
   .string()
@@ -62,20 +38,6 @@ export const Resources = z
   })
   .meta({ id: "Resources", description: "memoryMb 0 means: no limit and none reserved." });
 export type Resources = z.infer<typeof Resources>;
-
-/** The key of a resource class: tasks of one class are interchangeable to placement. */
-export function resourceClass(resources: Resources): string {
-  return `${resources.cores}c${resources.memoryMb}m${resources.gpus}g`;
-}
-
-export const DEFAULT_RESOURCES: Resources = { cores: 1, memoryMb: 0, gpus: 0 };
-
-/** Reads a key that `resourceClass` wrote. */
-export function parseResourceClass(key: string): Resources {
-  const match = /^(\d+)c(\d+)m(\d+)g$/.exec(key);
-  if (!match) throw new TypeError(`not a resource class: ${key}`);
-  return { cores: Number(match[1]), memoryMb: Number(match[2]), gpus: Number(match[3]) };
-}
 
 export const FunctionId = z.string().regex(/^[0-9a-f]{64}$/, "64 hex digits: the SHA-256 of the function's definition");
 
@@ -119,17 +81,6 @@ export const CallSpec = z
       "Defaults: priority 0 (higher first), ttlMs 14 days, retries 0 (repeats of user exceptions), retryDelayMs 1000 (doubled each time), maxAttempts 3 (infrastructure losses), delivery at-least-once, no timeout.",
   });
 export type CallSpec = z.infer<typeof CallSpec>;
-
-export const DEFAULTS = {
-  priority: 0,
-  ttlMs: 14 * 86_400_000,
-  retries: 0,
-  retryDelayMs: 1000,
-  maxAttempts: 3,
-  /** hand-outs without an end after which a task is POISON (PROTOCOL.md rule 11) */
-  maxHandOuts: 10,
-  retentionMs: 14 * 86_400_000,
-} as const;
 
 /** How a task failed, as it is stored and shown. `type`, `message` and `stack` of USER_ERROR are the remote exception's own. */
 export const TaskFailure = z
