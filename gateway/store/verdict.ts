@@ -4,7 +4,8 @@
  */
 import type { Outcome } from "../../protocol/batch.ts";
 import type { ErrorCode } from "../../protocol/errors.ts";
-import { DEFAULTS, type TaskFailure } from "../../protocol/task.ts";
+import type { TaskFailure } from "../../protocol/task.ts";
+import { DEFAULTS } from "../../protocol/task-constants.ts";
 
 /** What is known of a task before the verdict. */
 export type Facts = {

@@ -34,8 +34,12 @@ const ANSWER_MS = 5000;
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<Store> {
   const { file, durability, limits, now = Date.now, ballastBytes = BALLAST_BYTES } = options;
   const data: WriterOptions = { file, durability, limits, ballastBytes };
-  const writer = await startThread(new URL("./writer/main.ts", import.meta.url), { data, now });
-  const reader = await startThread(new URL("./reader/main.ts", import.meta.url), { data: { file }, now });
+  const starting = startThread(new URL("./reader/main.ts", import.meta.url), { data: { file }, now });
+  const writer = await startThread(new URL("./writer/main.ts", import.meta.url), { data, now }).catch(async (error) => {
+    await (await starting).close();
+    throw error;
+  });
+  const reader = await starting;
   return {
     generation: writer.info.generation,
     ...hotPath(writer),

@@ -4,7 +4,8 @@
  */
 import type { DatabaseSync } from "node:sqlite";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { TASK_STATES, type TaskState, type TaskView } from "../../../../protocol/task.ts";
+import type { TaskState, TaskView } from "../../../../protocol/task.ts";
+import { TASK_STATES } from "../../../../protocol/task-constants.ts";
 import type { Page, TaskQuery } from "../../port.ts";
 import { CODE, FIRST_TERMINAL } from "../states.ts";
 import { createRanges, type Filter, type Range, specConditions, stateCodes } from "./filters.ts";

@@ -1,4 +1,5 @@
 /** The reader's thread: answers reads on a connection that cannot write, so that none of them can stop a commit. */
+import type { DatabaseSync } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
 import { ApiError } from "../../../../protocol/errors.ts";
 import { openForReading } from "../connection.ts";
@@ -6,13 +7,12 @@ import type { Call, FromThread, Reply } from "../thread-messages.ts";
 import { createReads, type Reads } from "./reads.ts";
 
 const port = parentPort as NonNullable<typeof parentPort>;
-const db = openForReading((workerData as { file: string }).file);
-const reads = createReads(db);
+let opened: { db: DatabaseSync; reads: Reads } | undefined;
 
 port.on("message", async (call: Call) => {
   if (call.op === "close") {
     // Reads under way find their next statement closed and say so.
-    db.close();
+    opened?.db.close();
     port.close();
     return;
   }
@@ -20,9 +20,18 @@ port.on("message", async (call: Call) => {
 });
 port.postMessage({ kind: "ready", info: { generation: "" } } satisfies FromThread);
 
+/** Opens the database at the first call: by then the writer has made and checked it. */
+function open(): Reads {
+  if (!opened) {
+    const db = openForReading((workerData as { file: string }).file);
+    opened = { db, reads: createReads(db) };
+  }
+  return opened.reads;
+}
+
 async function answer({ n, op, input }: Call): Promise<Reply> {
   try {
-    return { n, value: await (reads[op as keyof Reads] as (input: unknown) => unknown)(input) };
+    return { n, value: await (open()[op as keyof Reads] as (input: unknown) => unknown)(input) };
   } catch (error) {
     if (error instanceof ApiError) return { n, error: error.toJSON() };
     const { message, stack } = error as Error;

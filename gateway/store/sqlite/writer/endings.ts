@@ -22,7 +22,7 @@ export function createEndings(
     `select ${TRANSITION_COLUMNS} from tasks indexed by tasks_open where state < 10 and expires_at <= ? order by expires_at limit ?`,
   );
   const due = db.prepare(
-    `select ${TRANSITION_COLUMNS} from tasks indexed by tasks_waiting
+    `select ${TRANSITION_COLUMNS}, failure from tasks indexed by tasks_waiting
      where state = ${CODE.waiting} and retry_at <= ? order by retry_at limit ?`,
   );
   const requeue = db.prepare(`update tasks set state = ${CODE.queued}, retry_at = null where seq = ?`);
@@ -87,13 +87,13 @@ export function createEndings(
 
   function tickRetries(limit: number, effects: Effects): number {
     const queued = new Set<string>();
-    const rows = due.all(base.now, limit) as TransitionRow[];
+    const rows = due.all(base.now, limit) as (TransitionRow & { failure: string })[];
     for (const row of rows) {
       const task = taskOf(base, row);
       requeue.run(task.seq);
       counts.move(task.spec, CODE.waiting, CODE.queued, task.argsSize);
       task.state = CODE.queued;
-      effects.events.push(transitions.event(task, events.append(task), null));
+      effects.events.push(transitions.event(task, events.append(task), JSON.parse(row.failure) as TaskFailure));
       queued.add(task.spec.endpoint.id);
     }
     effects.queued = [...queued];

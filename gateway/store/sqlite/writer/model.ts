@@ -1,6 +1,6 @@
 /** What the writer keeps in memory: a mirror of the small, hot part of the database. It is the only writer, so the mirror is exact. */
 import type { CallSpec, Resources } from "../../../../protocol/task.ts";
-import { DEFAULT_RESOURCES, DEFAULTS, resourceClass } from "../../../../protocol/task.ts";
+import { DEFAULT_RESOURCES, DEFAULTS, resourceClass } from "../../../../protocol/task-constants.ts";
 
 /** An owner, with its unfinished tasks and their inline bytes. */
 export type Owner = { key: number; name: string; tasks: number; bytes: number; functions: Set<string> };

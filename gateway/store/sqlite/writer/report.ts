@@ -103,7 +103,6 @@ export function createReport(base: Base, parts: ReportParts) {
       reply.events.push(event);
       reply.resultOf.push(index);
     }
-    if (task.state === CODE.queued) reply.queued = [message.endpoint];
   }
 
   return (message: ReportMessage): ReportReply => {
@@ -137,7 +136,7 @@ export function createReport(base: Base, parts: ReportParts) {
       }
     }
     reply.popped = parts.pop(message.pulls);
-    if (endpoint?.queues.size === 0) reply.queued = [];
+    if (endpoint && endpoint.queues.size > 0) reply.queued = [endpoint.id];
     return reply;
   };
 }
