@@ -5,8 +5,11 @@ export type ByteStream = {
   readonly closed: AbortSignal;
   /** Buffers bytes for the reader; false, and nothing buffered, when there is no room. */
   write(chunk: Uint8Array): boolean;
-  /** Resolves to true when at most half of the buffer is used, to false when that took longer or the stream closed. */
-  drained(timeoutMs: number): Promise<boolean>;
+  /**
+   * Resolves to true when at most half of the buffer is used and `bytes` more would be taken, to false when that took longer
+   * or the stream closed.
+   */
+  drained(timeoutMs: number, bytes?: number): Promise<boolean>;
   /** Ends the stream after what is buffered. */
   end(): void;
   /** Drops what is buffered and breaks the connection, so that the reader knows that something is missing. */
@@ -16,17 +19,14 @@ export type ByteStream = {
 /** Makes a stream that buffers at most `maxBytes`. `breakConnection` is for servers that can close the socket itself. */
 export function createByteStream(maxBytes: number, breakConnection?: () => void): ByteStream {
   const closed = new AbortController();
-  const waiting = new Set<(drained: boolean) => void>();
+  const waiting = new Map<(drained: boolean) => void, number>();
   let controller: ReadableStreamDefaultController<Uint8Array>;
   const room = () => controller.desiredSize ?? 0;
-  const settle = (drained: boolean) => {
-    for (const resolve of waiting) resolve(drained);
-    waiting.clear();
-  };
+  const wantedRoom = (bytes: number) => Math.min(maxBytes, Math.max(maxBytes / 2, bytes));
   const close = () => {
     if (closed.signal.aborted) return;
     closed.abort();
-    settle(false);
+    for (const resolve of waiting.keys()) resolve(false);
   };
   const body = new ReadableStream<Uint8Array>(
     {
@@ -34,7 +34,7 @@ export function createByteStream(maxBytes: number, breakConnection?: () => void)
         controller = made;
       },
       pull: () => {
-        if (waiting.size > 0 && room() >= maxBytes / 2) settle(true);
+        for (const [resolve, wanted] of waiting) if (room() >= wanted) resolve(true);
       },
       cancel: close,
     },
@@ -49,9 +49,10 @@ export function createByteStream(maxBytes: number, breakConnection?: () => void)
       controller.enqueue(chunk);
       return true;
     },
-    drained(timeoutMs) {
+    drained(timeoutMs, bytes = 0) {
+      const wanted = wantedRoom(bytes);
       if (closed.signal.aborted) return Promise.resolve(false);
-      if (room() >= maxBytes / 2) return Promise.resolve(true);
+      if (room() >= wanted) return Promise.resolve(true);
       return new Promise((resolve) => {
         const done = (drained: boolean) => {
           clearTimeout(timer);
@@ -59,7 +60,7 @@ export function createByteStream(maxBytes: number, breakConnection?: () => void)
           resolve(drained);
         };
         const timer = setTimeout(done, timeoutMs, false);
-        waiting.add(done);
+        waiting.set(done, wanted);
       });
     },
     end() {

@@ -87,7 +87,8 @@ export function createEventStreams(options: EventStreamsOptions): EventStreams {
       if (page.events.length > 0) {
         const batch = createBatch(store.generation, page.events, filter.groups?.length !== 1);
         for (const message of batch.encoded(form)) {
-          while (!bytes.write(message.bytes)) if (!(await bytes.drained(slowMs))) return undefined;
+          const room = message.bytes.length;
+          while (!bytes.write(message.bytes)) if (!(await bytes.drained(slowMs, room))) return undefined;
           written += message.bytes.length;
         }
       }
