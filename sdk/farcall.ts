@@ -20,6 +20,7 @@ import { isNode, isNodeLike } from "./runtime.ts";
 
 const RETRY_FOR_MS = 5 * 60_000;
 const CONNECT_FOR_MS = 10_000;
+const SUBMIT_FOR_MS = 10_000;
 
 /**
  * A client of a gateway: makes functions that run elsewhere, and looks after their tasks.
@@ -36,9 +37,9 @@ export class Farcall {
   readonly functions: FunctionsApi;
   readonly #http: HttpClient;
   readonly #engine: Engine;
-  readonly #connect: () => Promise<Link>;
   readonly #retry: { retryForMs: number; connectForMs: number };
   readonly #closed = new AbortController();
+  #link: Promise<Link> | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(options: FarcallOptions = {}) {
@@ -47,11 +48,11 @@ export class Farcall {
       connectForMs: options.connectForMs ?? CONNECT_FOR_MS,
     };
     this.#retry = retry;
-    this.#connect = once(() => openLink(options));
-    this.#http = createHttpClient({ connect: this.#connect, retry, signal: this.#closed.signal });
+    const connect = () => this.#connect(options);
+    this.#http = createHttpClient({ connect, retry, signal: this.#closed.signal });
     this.#engine = createEngine({
       http: this.#http,
-      defaultEndpoint: async () => (await this.#connect()).connection.endpoint,
+      defaultEndpoint: async () => (await connect()).connection.endpoint,
       closed: this.#closed.signal,
       retry,
       maxSubmits: options.maxSubmits ?? 4,
@@ -169,13 +170,14 @@ export class Farcall {
   }
 
   /**
-   * Waits until everything is submitted, then closes. Tasks go on; promises that still wait are rejected.
+   * Waits until everything is submitted, for a while if the gateway is away, then closes. Tasks go on; promises that still
+   * wait are rejected.
    *
    * @example
    * await farcall.close();
    */
-  close(): Promise<void> {
-    this.#closing ??= this.#end();
+  close(options: { submitForMs?: number } = {}): Promise<void> {
+    this.#closing ??= this.#end(options.submitForMs ?? SUBMIT_FOR_MS);
     return this.#closing;
   }
 
@@ -184,13 +186,23 @@ export class Farcall {
     return this.close();
   }
 
-  async #end(): Promise<void> {
-    await this.#engine.close();
+  async #end(submitForMs: number): Promise<void> {
+    await this.#engine.close(submitForMs);
     this.#closed.abort(new ApiError("CLIENT_CLOSED", "the client is closed"));
-    await this.#connect().then(
-      ({ transport }) => transport.close(),
-      () => {},
-    );
+    // A client that never did anything never looked for its gateway, and need not.
+    const link = await this.#link?.catch(() => undefined);
+    link?.transport.close();
+  }
+
+  /** Remembers where the gateway is; a failure to find it is tried again by the next one who asks. */
+  #connect(options: FarcallOptions): Promise<Link> {
+    if (!this.#link) {
+      this.#link = openLink(options);
+      this.#link.catch(() => {
+        this.#link = undefined;
+      });
+    }
+    return this.#link;
   }
 
   #remotes(): RemoteDeps {
@@ -212,18 +224,4 @@ async function openLink(options: FarcallOptions): Promise<Link> {
   if (options.fetch || !isNode()) return { connection, transport: createFetchTransport(options.fetch) };
   const { createNodeTransport } = await import("./http/node-transport.ts");
   return { connection, transport: createNodeTransport(connection.url) };
-}
-
-/** Remembers a success; a failure is tried again by the next one who asks. */
-function once<T>(action: () => Promise<T>): () => Promise<T> {
-  let result: Promise<T> | undefined;
-  return () => {
-    if (!result) {
-      result = action();
-      result.catch(() => {
-        result = undefined;
-      });
-    }
-    return result;
-  };
 }

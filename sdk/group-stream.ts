@@ -1,6 +1,6 @@
 /** The events of one group as a sequence to read at one's own speed: reconnects, and says when it falls quiet. */
 import type { EventMessage } from "../protocol/events.ts";
-import { createFrameReader, FRAME_MEDIA_TYPE, type Frame } from "../protocol/frame.ts";
+import { createFrameReader, FRAME_MEDIA_TYPE, type Frame, type FrameReader } from "../protocol/frame.ts";
 import { ApiError } from "./errors.ts";
 import type { HttpClient } from "./http/client.ts";
 import { retryDelay, sleep } from "./http/retry.ts";
@@ -85,12 +85,21 @@ async function* readOnce(
     }
     if (step.done) return;
     silentMs = 0;
-    for (const frame of reader.push(step.value)) {
+    for (const frame of pushed(reader, step.value)) {
       const item = asMessage(frame);
       if (item.message.kind === "tasks") quietMs = FIRST_QUIET_MS;
       yield item;
     }
     next = chunks.next();
+  }
+}
+
+/** Damage in a stream that was open is mended by opening it anew, unlike a refusal. */
+function pushed(reader: FrameReader, chunk: Uint8Array): Frame[] {
+  try {
+    return reader.push(chunk);
+  } catch (cause) {
+    throw new Error(`the event stream broke: ${String(cause)}`, { cause });
   }
 }
 

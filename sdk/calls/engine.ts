@@ -14,6 +14,7 @@ import { createRegistry } from "./registry.ts";
 import { type Spec, specText } from "./spec.ts";
 import { createEventStream } from "./stream.ts";
 import { createSubmitter } from "./submitter.ts";
+import { createTally } from "./tally.ts";
 
 export type EngineDeps = {
   http: HttpClient;
@@ -37,8 +38,8 @@ export type Engine = {
   /** How many calls of a group have not been accepted yet. */
   unsent(group: string): number;
   register(spec: Spec): Promise<string>;
-  /** Waits until everything is submitted, then lets go of what is pending. */
-  close(): Promise<void>;
+  /** Waits until everything is submitted, at most that long, then lets go of what is pending. */
+  close(submitForMs: number): Promise<void>;
 };
 
 /** Beats come every few seconds; three times that without any means that the connection is dead. */
@@ -52,12 +53,16 @@ export function createEngine({ http, defaultEndpoint, closed, retry, maxSubmits,
   const registry = createRegistry(http);
   const payloads = createPayloads(http);
   const canceller = createCanceller(http);
+  const unaccepted = createTally();
   const unregistered = new Map<Spec, Call[]>();
 
   const pending = createPending({
     fetchResult: (taskId) => payloads.result(taskId),
     onNeed: (needed) => stream.need(needed),
-    onRemoved: (call) => call.spec.signal && releaseSignal(call.spec),
+    onRemoved(call, wasAccepted) {
+      if (!wasAccepted) unaccepted.down();
+      if (call.spec.signal) releaseSignal(call.spec);
+    },
   });
   const stream = createEventStream({
     open: ({ groups, lastEventId, signal }) =>
@@ -83,7 +88,10 @@ export function createEngine({ http, defaultEndpoint, closed, retry, maxSubmits,
     ready: () => (stream.isReady ? undefined : stream.ready()),
     onAccepted(call) {
       canceller.accepted(call);
-      if (call.phase === "sent") call.phase = "accepted";
+      if (call.phase === "sent") {
+        call.phase = "accepted";
+        unaccepted.down();
+      }
       call.text = undefined;
       call.bytes = undefined;
       call.listener.accepted?.(call);
@@ -174,6 +182,7 @@ export function createEngine({ http, defaultEndpoint, closed, retry, maxSubmits,
       const { signal } = call.spec;
       if (signal?.aborted) return call.listener.failed(call, signal.reason);
       if (signal) holdSignal(call.spec, signal);
+      unaccepted.up();
       pending.add(call);
       if (call.bytes !== undefined && call.bytes.length > INLINE_LIMIT_BYTES) upload(call);
       else enqueue(call);
@@ -190,9 +199,16 @@ export function createEngine({ http, defaultEndpoint, closed, retry, maxSubmits,
       return count;
     },
     register,
-    async close() {
-      await submitter.settled();
-      await canceller.settled();
+    async close(submitForMs) {
+      const late = new AbortController();
+      const settle = async () => {
+        await unaccepted.none();
+        // Calls that were given up while their submit was under way are cancelled after it.
+        await submitter.settled();
+        await canceller.settled();
+      };
+      await Promise.race([settle(), sleep(submitForMs, late.signal).catch(() => {})]);
+      late.abort();
       failAll(new ApiError("CLIENT_CLOSED", "the client was closed while the task went on"));
       stream.close();
     },

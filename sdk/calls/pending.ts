@@ -10,7 +10,7 @@ export type PendingDeps = {
   fetchResult(taskId: string): Promise<unknown>;
   /** Nothing is pending any more, or something is again. */
   onNeed(needed: boolean): void;
-  onRemoved(call: Call): void;
+  onRemoved(call: Call, wasAccepted: boolean): void;
 };
 
 export type Pending = {
@@ -28,12 +28,13 @@ export function createPending(deps: PendingDeps): Pending {
   const calls = new Map<string, Call>();
 
   function remove(call: Call): boolean {
-    if (call.phase === "ended") return false;
+    const { phase } = call;
+    if (phase === "ended") return false;
     call.phase = "ended";
     call.text = undefined;
     call.bytes = undefined;
     calls.delete(call.id);
-    deps.onRemoved(call);
+    deps.onRemoved(call, phase === "accepted");
     return true;
   }
 

@@ -12,26 +12,45 @@ export type Registry = {
 
 /** Makes a registry over an HTTP client. */
 export function createRegistry(http: Pick<HttpClient, "read">): Registry {
-  const known = new Map<Code, Promise<string>>();
+  const known = new WeakMap<Code, Promise<string>>();
+  /** the same content made anew, in a loop perhaps, is the same function */
+  const uploads = new Map<string, Promise<unknown>>();
 
-  async function upload(code: Code): Promise<string> {
-    const { id, definition, bytes }: LoadedCode = await code.load();
-    if (!bytes) return id;
-    const data = encodeFrame({ name: code.name, definition }, [bytes]);
-    await http.read("registerFunction", { bytes: { type: FRAME_MEDIA_TYPE, data } });
+  async function register(code: Code): Promise<string> {
+    const loaded = await code.load();
+    const { id } = loaded;
+    let upload = uploads.get(id);
+    if (!upload) {
+      upload = put(code.name, loaded);
+      uploads.set(id, upload);
+      upload.catch(() => uploads.delete(id));
+    }
+    await upload;
     return id;
+  }
+
+  async function put(name: string, { definition, bytes }: LoadedCode): Promise<void> {
+    if (!bytes) return;
+    const data = encodeFrame({ name, definition }, [bytes]);
+    await http.read("registerFunction", { bytes: { type: FRAME_MEDIA_TYPE, data } });
   }
 
   return {
     register(code) {
       let registration = known.get(code);
       if (!registration) {
-        registration = upload(code);
+        registration = register(code);
         known.set(code, registration);
         registration.catch(() => known.delete(code));
       }
       return registration;
     },
-    forget: (code) => void known.delete(code),
+    forget(code) {
+      known.delete(code);
+      code.load().then(
+        ({ id }) => uploads.delete(id),
+        () => {},
+      );
+    },
   };
 }

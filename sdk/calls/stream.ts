@@ -68,6 +68,9 @@ export function createEventStream(deps: EventStreamDeps): EventStream {
         for (const frame of reader.push(chunk)) onMessage(frame.header as EventMessage, frame.body);
         onProgress();
       }
+    } catch (error) {
+      // Whatever happens to a stream that was open, a frame that is not one included, is mended by opening it anew.
+      throw new Error(`the event stream broke: ${String(error)}`, { cause: error });
     } finally {
       silence.stop();
       answer = undefined;

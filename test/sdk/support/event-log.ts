@@ -17,6 +17,7 @@ export type EventLog = {
   /** Writes bytes as they are into every stream. */
   write(bytes: Uint8Array): void;
   readonly streams: number;
+  readonly generation: string;
   /** the positions that streams asked to resume from */
   readonly resumed: (string | undefined)[];
 };
@@ -40,6 +41,9 @@ export function createEventLog(): EventLog {
 
   return {
     resumed,
+    get generation() {
+      return `g${generation}`;
+    },
     get streams() {
       return streams.size;
     },

@@ -10,6 +10,7 @@ import type { TaskEvent } from "../../../protocol/events.ts";
 import { decodeFrame } from "../../../protocol/frame.ts";
 import { type CallSpec, isTerminal } from "../../../protocol/task.ts";
 import { createEventLog, type EventLog } from "./event-log.ts";
+import { countTasks, listTasks, resultOf, viewOf } from "./reads.ts";
 import { type Outcome, runModule } from "./run-module.ts";
 
 export type SmallTask = {
@@ -19,6 +20,7 @@ export type SmallTask = {
   args: Uint8Array;
   event: TaskEvent;
   result?: Uint8Array;
+  endedAt?: number;
 };
 
 export type SmallGateway = {
@@ -29,6 +31,10 @@ export type SmallGateway = {
   /** every request: method and path, and the number of tasks in a submit */
   readonly requests: { method: string; path: string; tasks?: number; headers: Record<string, unknown> }[];
   readonly log: EventLog;
+  /** up to where tasks are counted */
+  countCap: number;
+  /** the bytes of the request that is looked at */
+  lastBody: Buffer;
   /** Runs before a request is looked at; an answer of its own ends it there. */
   intercept?: (request: IncomingMessage, response: ServerResponse, path: string) => boolean | Promise<boolean>;
   /** Runs instead of the function. */
@@ -51,6 +57,8 @@ export async function startSmallGateway(): Promise<SmallGateway> {
     blobs: new Map(),
     requests: [],
     log,
+    countCap: 10_000,
+    lastBody: Buffer.alloc(0),
     end: (id, outcome) => endTask(gateway, id, outcome),
     requestsTo: (pattern) => gateway.requests.filter(({ method, path }) => pattern.test(`${method} ${path}`)),
     close: () =>
@@ -76,6 +84,7 @@ async function handle(gateway: SmallGateway, request: IncomingMessage, response:
   const body = await readBody(request);
   const path = url.pathname;
   gateway.requests.push({ method: request.method ?? "", path, headers: request.headers });
+  gateway.lastBody = Buffer.from(body);
   if (await gateway.intercept?.(request, response, path)) return;
   const route = `${request.method} ${path}`;
   const answer = await answerTo(gateway, route, { url, body, request, response });
@@ -101,7 +110,11 @@ async function answerTo(gateway: SmallGateway, route: string, exchange: Exchange
   if (route === "POST /v1/functions") return { status: 201, value: await registerFunction(gateway, body) };
   if (route === "POST /v1/tasks") return { status: 202, value: submit(gateway, body) };
   if (route === "POST /v1/tasks/cancel") return { status: 200, value: cancel(gateway, JSON.parse(text(body)).ids) };
-  if (route === "GET /v1/tasks") return { status: 200, value: list(gateway, url.searchParams) };
+  if (route === "GET /v1/tasks") return { status: 200, value: listTasks(gateway.tasks.values(), url.searchParams) };
+  if (route === "GET /v1/tasks/counts") {
+    return { status: 200, value: countTasks(gateway.tasks.values(), url.searchParams, gateway.countCap) };
+  }
+  if (route === "GET /v1/me") return { status: 200, value: { now: Date.now(), generation: gateway.log.generation } };
   const blob = /^PUT \/v1\/blobs\/(\w+)$/.exec(route)?.[1];
   if (blob) {
     gateway.blobs.set(blob, body);
@@ -117,7 +130,8 @@ async function answerTo(gateway: SmallGateway, route: string, exchange: Exchange
     cancel(gateway, [id]);
     return { status: 200, value: { cancelled: true, state: "cancelled" } };
   }
-  return { status: 200, value: view(task) };
+  if (rest === "result") return { status: 200, value: resultOf(task) };
+  return { status: 200, value: viewOf(task) };
 }
 
 async function registerFunction(gateway: SmallGateway, bytes: Uint8Array): Promise<unknown> {
@@ -176,6 +190,7 @@ function endTask(gateway: SmallGateway, id: string, outcome: Outcome): void {
     ...(encoding ? { encoding } : {}),
   };
   if (bytes) task.result = bytes;
+  task.endedAt = Date.now();
   gateway.log.append(task.spec.group ?? "", task.event, outcome.blob ? undefined : bytes);
 }
 
@@ -188,16 +203,6 @@ function cancel(gateway: SmallGateway, ids: string[]): unknown {
     cancelled++;
   }
   return { cancelled, alreadyFinished: 0, notFound: ids.length - cancelled };
-}
-
-function list(gateway: SmallGateway, search: URLSearchParams): unknown {
-  const items = [...gateway.tasks.values()].filter((task) => task.spec.group === search.get("group")).map(view);
-  return { items: items.sort((a, b) => (a.id < b.id ? 1 : -1)), cursor: null };
-}
-
-function view(task: SmallTask): { id: string } {
-  const shown = { id: task.id, state: task.event.state, endpointName: "small", failure: task.event.failure ?? null };
-  return shown;
 }
 
 function reply(response: ServerResponse, status: number, value: unknown): void {
