@@ -1,0 +1,66 @@
+/**
+ * The gateway's composition root: `node gateway/main.ts --config <gateway.yaml>`. Prints one JSON line on stdout when it is
+ * ready; logs go to stderr. SIGTERM and SIGINT drain it and end it with code 0.
+ */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import pino from "pino";
+import { ApiError } from "../protocol/errors.ts";
+import { type GatewayConfig, readGatewayConfig } from "./config.ts";
+import { createDispatcher } from "./dispatch/dispatcher.ts";
+import { type Adapters, startGateway } from "./start.ts";
+import { openSqliteStore } from "./store/sqlite/open.ts";
+import { readVersion } from "./version.ts";
+import { GATEWAY_CREDS_FILE, mintAgentCredentials, readSigner } from "./wire/credentials.ts";
+import { createWire } from "./wire/wire.ts";
+
+/** Wrong arguments or configuration: starting again changes nothing. */
+const EXIT_CONFIG = 2;
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({ options: { config: { type: "string" } } });
+  if (values.config === undefined) throw new ApiError("CONFIG_INVALID", "usage: gateway/main --config <gateway.yaml>");
+  const config = readGatewayConfig(values.config);
+  const log = pino({ name: "gateway", level: config.logLevel }, pino.destination({ fd: 2, sync: false }));
+  const stopping = new AbortController();
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => stopping.abort());
+
+  const version = await readVersion();
+  const gateway = await startGateway({ config, log, version, adapters: await chooseAdapters(config) });
+  process.stdout.write(`${JSON.stringify({ ready: true, url: gateway.url, pid: process.pid, version })}\n`);
+  log.info({ url: gateway.url, durability: config.durability }, "the gateway is ready");
+
+  if (!stopping.signal.aborted) await new Promise((resolve) => stopping.signal.addEventListener("abort", resolve));
+  log.info("the gateway drains");
+  await gateway.stop();
+  log.info("the gateway has stopped");
+  log.flush();
+}
+
+async function chooseAdapters({ nats, stateDir }: GatewayConfig): Promise<Adapters> {
+  const signer = await readSigner(nats.dir);
+  const creds = await readFile(join(nats.dir, GATEWAY_CREDS_FILE)).catch((cause: Error) => {
+    throw new ApiError("CONFIG_INVALID", `nats.dir holds no ${GATEWAY_CREDS_FILE}: ${cause.message}`, { cause });
+  });
+  const servers = nats.agentServers ?? nats.servers;
+  return {
+    openStore: ({ durability, limits }) => openSqliteStore({ file: join(stateDir, "farcall.db"), durability, limits }),
+    async openDispatcher({ store, hub, log, signal }) {
+      const wire = createWire({ servers: nats.servers, creds, log, signal });
+      return createDispatcher({ store, hub, wire, log });
+    },
+    mintCredentials: async (endpoint, userKey) => ({
+      ...(await mintAgentCredentials({ signer, endpoint, userKey })),
+      servers,
+    }),
+  };
+}
+
+main().catch((error: unknown) => {
+  const known = error instanceof ApiError;
+  process.stderr.write(
+    known ? `${error.code}: ${error.message}\n${error.toJSON().next}\n` : `${(error as Error).stack}\n`,
+  );
+  process.exit(known && error.code === "CONFIG_INVALID" ? EXIT_CONFIG : 1);
+});
