@@ -37,7 +37,7 @@ function factsOf(task: TaskDetail, now: number): [string, string][] {
   const facts: [string, string | null][] = [
     ["function", `${oneLine(task.functionName)} (${task.function.slice(0, 12)}…)`],
     ["endpoint", oneLine(task.endpointName)],
-    ["group", task.group && oneLine(task.group)],
+    ["group", task.group?.startsWith("_") ? null : task.group && oneLine(task.group)],
     ["priority", task.priority === 0 ? null : String(task.priority)],
     ["submitted", `${moment(task.submittedAt)}, ${age(task.submittedAt, now)}`],
     ["started", task.startedAt && moment(task.startedAt)],
