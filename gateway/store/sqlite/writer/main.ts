@@ -11,6 +11,7 @@ import { createBase } from "./base.ts";
 import { type AnyOperations, type Committer, createCommitter } from "./committer.ts";
 import { createDisk } from "./disk.ts";
 import { createOperations } from "./operations.ts";
+import { createWal } from "./wal.ts";
 
 export type WriterOptions = { file: string; durability: Durability; limits: StoreLimits; ballastBytes: number };
 
@@ -28,6 +29,7 @@ function serve(port: MessagePort, { file, durability, limits, ballastBytes }: Wr
   const disk = createDisk({ file, minFreeBytes: limits.minFreeBytes, ballastBytes });
   const base = createBase(db, limits);
   const operations = createOperations(base, disk);
+  const wal = createWal(db, file);
   const stats = () => ({ ...operations.stats(), ...committer.stats() });
   const committer: Committer = createCommitter(base, { operations: { ...operations, stats } as AnyOperations, disk });
 
@@ -38,6 +40,7 @@ function serve(port: MessagePort, { file, durability, limits, ballastBytes }: Wr
     const replies = committer.run(calls.filter((call) => call.op !== "close"));
     port.postMessage({ kind: "replies", replies } satisfies FromThread, transfers(replies));
     if (calls.some((call) => call.op === "close")) close(db, port);
+    else wal.tend();
   });
   port.postMessage({ kind: "ready", info: { generation } } satisfies FromThread);
 }

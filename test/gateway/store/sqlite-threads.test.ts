@@ -1,0 +1,102 @@
+import { statSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { openSqliteStore } from "../../../gateway/store/sqlite/open.ts";
+import { createWorld, type OpenStore, OWNER } from "./conformance/world.ts";
+
+const open: OpenStore = ({ dir, limits, now }) =>
+  openSqliteStore({ file: join(dir, "farcall.db"), durability: "disk", limits, now, ballastBytes: 0 });
+
+const token = (id: string) => ({
+  id,
+  hash: id,
+  owner: OWNER,
+  name: id,
+  scopes: [],
+  endpoint: null,
+  createdAt: 0,
+  expiresAt: null,
+});
+
+describe("sqlite store: threads", () => {
+  it("rule 23: calls that wait are grouped into one commit", async () => {
+    const world = await createWorld(open);
+    const before = await world.store.stats();
+    await Promise.all(Array.from({ length: 100 }, () => world.submit({ tasks: [{}] })));
+    const { commits, callsPerCommit } = await world.store.stats();
+    expect(commits - before.commits).toBeLessThan(50);
+    expect(callsPerCommit).toBeGreaterThan(1);
+  });
+
+  it("rule 23: a call that is refused, or fails, undoes nothing of those it shares a commit with", async () => {
+    const world = await createWorld(open, { perOwner: { tasks: 60, bytes: 1e9 } });
+    await world.store.putToken(token("taken"));
+    const calls: Promise<unknown>[] = [];
+    for (let i = 0; i < 20; i++) {
+      calls.push(world.submit({ tasks: [{}, {}] }));
+      calls.push(world.submit({ tasks: Array.from({ length: 100 }, () => ({})) }));
+      // A second row of that id is an error of the database itself, which rolls the whole transaction back.
+      calls.push(world.store.putToken(token("taken")));
+      calls.push(world.store.audit({ actor: "a", action: "b", target: String(i), outcome: "ok" }));
+    }
+    const settled = await Promise.allSettled(calls);
+    const codes = settled.map((result) => (result.status === "fulfilled" ? "ok" : result.reason.code));
+    expect(codes).toEqual(Array.from({ length: 20 }, () => ["ok", "QUEUE_FULL", "INTERNAL", "ok"]).flat());
+    expect((await world.store.stats()).byState).toMatchObject({ queued: 40 });
+    expect((await world.store.listTasks({ owner: OWNER, order: "newest", limit: 100 })).items).toHaveLength(40);
+    expect((await world.store.listAudit({ limit: 100 })).items).toHaveLength(20);
+    await expect(world.submit({ tasks: Array.from({ length: 21 }, () => ({})) })).rejects.toMatchObject({
+      code: "QUEUE_FULL",
+    });
+    expect(await world.pop()).toHaveLength(40);
+  });
+
+  it("rule 23: commits and other reads do not wait for a list that looks through everything", async () => {
+    const world = await createWorld(open);
+    const [first] = (await world.submit({ tasks: [{}] })).ids as [string];
+    await world.store.cancel({ owner: OWNER, ids: [first] });
+    for (let i = 0; i < 60; i++) await world.submit({ tasks: Array.from({ length: 1000 }, () => ({})) });
+    const order: string[] = [];
+    const list = world.store
+      .listTasks({ owner: OWNER, states: ["cancelled"], order: "newest", limit: 10 })
+      .then(({ items }) => order.push(`list of ${items.length}`));
+    await Promise.all([
+      list,
+      world.submit({ tasks: [{}] }).then(() => order.push("submit")),
+      world.store.getTask(first, OWNER).then(() => order.push("read")),
+    ]);
+    expect(order.at(-1)).toBe("list of 1");
+  });
+
+  it("rule 24: the WAL stays bounded while readers come and go, and is empty after the end", async () => {
+    const world = await createWorld(open);
+    let reading = true;
+    const reader = (async () => {
+      while (reading) await world.store.countTasks({ owner: OWNER, sinceMs: 0 }, 10_000);
+    })();
+    let largest = 0;
+    for (let i = 0; i < 120; i++) {
+      const { ids } = await world.submit({
+        tasks: Array.from({ length: 500 }, () => ({ args: "x".repeat(900) })),
+        pulls: [world.pull(500)],
+      });
+      await world.report(ids.map((id) => ({ id, value: "x".repeat(500) })));
+      largest = Math.max(largest, (await world.store.stats()).walBytes);
+    }
+    reading = false;
+    await reader;
+    // 120 rounds write more than 150 MB to it.
+    expect(largest).toBeLessThan(64 * 1024 * 1024);
+    const wal = join(world.dir, "farcall.db-wal");
+    await world.store.close();
+    expect(statSync(wal, { throwIfNoEntry: false })?.size ?? 0).toBe(0);
+  });
+
+  it("a store whose thread has ended says so", async () => {
+    const world = await createWorld(open);
+    await world.store.close();
+    await expect(world.store.stats()).rejects.toMatchObject({ code: "UNAVAILABLE" });
+    await expect(world.submit({ tasks: [{}] })).rejects.toMatchObject({ code: "UNAVAILABLE" });
+    await expect(world.store.listTokens()).rejects.toMatchObject({ code: "UNAVAILABLE" });
+  });
+});
