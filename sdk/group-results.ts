@@ -52,7 +52,7 @@ export async function* readGroupResults(
     }
     const { message, body } = item;
     if (message.kind === "reset") {
-      for await (const task of deps.tasks.list({ group, state: [...TERMINAL_STATES], order: "oldest" })) {
+      for await (const task of deps.tasks.list({ group, state: TERMINAL_STATES, order: "oldest" })) {
         if (listed.has(task.id)) continue;
         if ((task.endedAt ?? 0) > me.now - OVERLAP_MS) listed.add(task.id);
         yielded++;

@@ -2,7 +2,7 @@
 export type { EndpointsApi, FunctionsApi } from "./api/endpoints.ts";
 export type { Listing, Page } from "./api/listing.ts";
 export type { LogChunk, TaskLogs } from "./api/logs.ts";
-export type { TasksApi } from "./api/tasks.ts";
+export type { TaskQuery, TasksApi } from "./api/tasks.ts";
 export type { CallOptions } from "./calls/spec.ts";
 export type { CommandFunction, CommandResult } from "./code/command.ts";
 export type { FunctionOptions } from "./code/inline.ts";

@@ -2,7 +2,7 @@
 import { newId } from "../../protocol/ids.ts";
 import type { QueryOf, ResponseOf } from "../../protocol/operations.ts";
 import { decodeValue } from "../../protocol/payload.ts";
-import { isTerminal, type TaskView } from "../../protocol/task.ts";
+import { isTerminal, type TaskState, type TaskView } from "../../protocol/task.ts";
 import { taskErrorOf } from "../calls/pending.ts";
 import type { HttpClient } from "../http/client.ts";
 import { createListing, type Listing } from "./listing.ts";
@@ -12,6 +12,15 @@ import { followLogs, type LogChunk, type TaskLogs } from "./logs.ts";
 const WAIT_MS = 30_000;
 
 /**
+ * Which tasks are meant. `since` and `until` are ages (90s, 15m, 1h, 7d), Unix milliseconds or ISO dates, by the gateway's
+ * clock.
+ *
+ * @example
+ * const lately: TaskQuery = { state: ["failed", "expired"], since: "1h", limit: 20 };
+ */
+export type TaskQuery = Omit<QueryOf<"listTasks">, "state"> & { state?: TaskState | readonly TaskState[] };
+
+/**
  * What `farcall.tasks` offers. Times shown and filtered are the gateway's.
  *
  * @example
@@ -19,11 +28,11 @@ const WAIT_MS = 30_000;
  */
 export type TasksApi = {
   /** Newest first: awaited one page, with `for await` all of them. */
-  list(filter?: QueryOf<"listTasks">): Listing<TaskView>;
+  list(query?: TaskQuery): Listing<TaskView>;
   /** A task with its attempts, and why it waits. */
   get(id: string): Promise<ResponseOf<"getTask">>;
   /** Tasks by state, each counted up to `cappedAt`. */
-  counts(filter?: QueryOf<"countTasks">): Promise<ResponseOf<"countTasks">>;
+  counts(query?: Omit<TaskQuery, "cursor" | "limit" | "order">): Promise<ResponseOf<"countTasks">>;
   cancel(id: string): Promise<ResponseOf<"cancelTask">>;
   /** Submits a finished task again, as a new one with `retryOf`. */
   retry(id: string): Promise<{ id: string }>;
@@ -38,9 +47,9 @@ export type TasksApi = {
 /** Makes the API over an HTTP client. */
 export function createTasksApi(http: HttpClient): TasksApi {
   return {
-    list: (filter = {}) => createListing(filter, (query) => http.call("listTasks", { query })),
+    list: (query = {}) => createListing(mutable(query), (page) => http.call("listTasks", { query: page })),
     get: (id) => http.call("getTask", { params: { task: id } }),
-    counts: (filter = {}) => http.call("countTasks", { query: filter }),
+    counts: (query = {}) => http.call("countTasks", { query: mutable(query) }),
     cancel: (id) => http.call("cancelTask", { params: { task: id } }),
     // The new id is made here, so that repeating the request is safe.
     retry: (id) => http.call("retryTask", { params: { task: id }, body: { id: newId() } }),
@@ -48,6 +57,14 @@ export function createTasksApi(http: HttpClient): TasksApi {
     logs: (id) => http.call("taskLogs", { params: { task: id } }),
     follow: (id, options = {}) => followLogs(http, id, options.signal),
   };
+}
+
+/** The table's type of a query has no read-only lists. */
+function mutable<Q extends Pick<TaskQuery, "state">>({
+  state,
+  ...query
+}: Q): Omit<Q, "state"> & { state?: string | string[] } {
+  return state === undefined ? query : { ...query, state: typeof state === "string" ? state : [...state] };
 }
 
 async function waitForResult<T>(http: HttpClient, id: string, signal: AbortSignal | undefined): Promise<T> {

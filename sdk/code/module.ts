@@ -45,10 +45,8 @@ export async function moduleCode(
         ?.replace(/\.\w+$/, "") ?? "",
       "module",
     );
-  // `then` would make the module look like a promise.
-  const entries = exports.filter((entry) => entry !== "then");
   return new Map(
-    entries.map((entry) => [
+    exports.map((entry) => [
       entry,
       createCode(() => code, {
         name: nameFrom(`${base}.${entry}`, "module"),

@@ -38,9 +38,15 @@ export async function bundleModule(file: string, options: BundleOptions = {}): P
     throw bundleError(file, error);
   }
   const text = result.outputFiles[0]?.text ?? "";
-  const [output] = Object.values(result.metafile.outputs);
+  const exports = Object.values(result.metafile.outputs)[0]?.exports ?? [];
+  if (exports.includes("then")) {
+    throw new ApiError(
+      "BUNDLE_FAILED",
+      `${file} exports \`then\`, so that whoever imports it takes it for a promise; rename it`,
+    );
+  }
   const code = text.includes("__require") ? `${REQUIRE}\n${text}` : text;
-  return { code: new TextEncoder().encode(code), exports: [...(output?.exports ?? [])].sort() };
+  return { code: new TextEncoder().encode(code), exports: [...exports].sort() };
 }
 
 function loadEsbuild(): typeof import("esbuild") {
