@@ -1,0 +1,290 @@
+/** The agent: one endpoint's tasks between the gateway and its managers. Wires the parts; decides little itself. */
+import { join } from "node:path";
+import type { LeaseHeader, ResultEntry } from "../protocol/batch.ts";
+import type { ErrorBody } from "../protocol/errors.ts";
+import type { HeldLease, WorkMessage } from "../protocol/messages.ts";
+import { createAdoption } from "./adoption.ts";
+import type { Blocks } from "./blocks.ts";
+import { uptimeMs } from "./clock.ts";
+import type { Settings } from "./config.ts";
+import type { Connection } from "./connection.ts";
+import { createControl } from "./control.ts";
+import { demandOf } from "./demand.ts";
+import { hopelessEntry, lostEntry, returnedEntry } from "./ends.ts";
+import { createFrameRouter } from "./frame-router.ts";
+import type { GatewayHttp } from "./gateway-http.ts";
+import { createGatewayWire } from "./gateway-wire.ts";
+import { startHeartbeats } from "./heartbeat.ts";
+import { adoptedTask, createTaskTable, type HeldTask } from "./held-task.ts";
+import type { Epoch } from "./hello.ts";
+import { createInbound } from "./inbound.ts";
+import { createInterchange } from "./interchange.ts";
+import type { Journal } from "./journal.ts";
+import type { Log } from "./log.ts";
+import type { Manager } from "./manager.ts";
+import type { ManagerLink, ManagerLinkHandlers } from "./manager-link.ts";
+import { createManagers, type Managers } from "./managers.ts";
+import { createOutbox } from "./outbox.ts";
+import { createPull } from "./pull.ts";
+import { createRelay } from "./relay.ts";
+import { tasksPerBlock } from "./scaler.ts";
+import { summaryOf } from "./summary.ts";
+import { unstick } from "./unstick.ts";
+import { createUploads } from "./uploads.ts";
+import { roomFor } from "./window.ts";
+
+export type BlocksParts = {
+  managers: Managers;
+  demand(): Record<string, number>;
+  onGone(block: string, reason: string): void;
+};
+
+export type AgentOptions = {
+  endpoint: string;
+  dir: string;
+  settings: Settings;
+  version: string;
+  epoch: Epoch;
+  connection: Connection;
+  http: GatewayHttp;
+  journal: Journal;
+  log: Log;
+  signal: AbortSignal;
+  /** makes the keeper of the blocks, which needs what the agent has of managers */
+  blocks(parts: BlocksParts): Blocks;
+  /** a newer agent runs this endpoint, or it was deleted: all work must end */
+  onFenced(error: ErrorBody): void;
+};
+
+export type Agent = {
+  work(header: unknown, body: Uint8Array): void;
+  control(header: unknown): Uint8Array;
+  reconnected(): void;
+  accept(link: ManagerLink): ManagerLinkHandlers;
+  /** Takes nothing new; resolves when the blocks have ended, by force after `timeoutMs`, and the results are sent. */
+  drain(options: { timeoutMs: number }): Promise<void>;
+  /** Kills all work; resolves when its end is proven and was told to the gateway, or cannot be. */
+  kill(): Promise<void>;
+  stop(): void;
+};
+
+const HOUSEKEEPING_MS = 1_000;
+/** At the end, results are sent for so long; the journal keeps what is left. */
+const LAST_RESULTS_MS = 5_000;
+/** Work of a silent agent is dead so long after its deadline (PROTOCOL.md rule 19). */
+const FENCE_MARGIN_MS = 15_000;
+
+/** Starts the agent of an epoch. */
+export async function createAgent(options: AgentOptions): Promise<Agent> {
+  const { endpoint, settings, connection, journal, log, http, dir, signal } = options;
+  const { epoch, past, helloAt, heartbeatMs } = options.epoch;
+  const wire = createGatewayWire(connection, endpoint);
+  const table = createTaskTable();
+  const interchange = createInterchange(table);
+  const relay = await createRelay({ http, cacheDir: join(dir, "cache", "agent"), log });
+  const uploads = await createUploads({ http, dir: join(dir, "state", "uploads"), log, signal });
+  let draining = false;
+  let fenced = false;
+  let pulling = false;
+
+  let scheduled = false;
+  const turn = () => {
+    if (scheduled) return;
+    scheduled = true;
+    setImmediate(runTurn);
+  };
+  /** Once for everything that came in one round of the event loop, so that messages are few and full. */
+  const runTurn = () => {
+    scheduled = false;
+    interchange.pump();
+    outbox.flush();
+    inbound.sendReceipts();
+    if (pulling && !fenced) pull.tick();
+  };
+
+  const refused = (error: ErrorBody) => {
+    const over = error.code === "EPOCH_SUPERSEDED" || error.code === "NOT_FOUND";
+    if (!over) log.warn({ error }, "the gateway refused a message");
+    else if (!fenced) {
+      fenced = true;
+      pull.stop();
+      options.onFenced(error);
+    }
+  };
+  const outbox = createOutbox({
+    epoch,
+    send: wire.results,
+    journal: (results) => journal.append(results.map(({ entry, bytes }) => ({ kind: "result", entry, bytes }))),
+    forget: (results) =>
+      journal.note(results.map(({ entry }) => ({ kind: "result-taken", id: entry.id, lease: entry.lease }))),
+    onCommitted(results) {
+      for (const { entry } of results) {
+        const task = table.match(entry.id, entry.lease);
+        if (task) table.remove(task);
+      }
+    },
+    onRefused: refused,
+  });
+  for (const { entry, bytes } of journal.state.results.values()) {
+    table.add(adoptedTask([entry.id, entry.lease], undefined));
+    outbox.addJournaled(entry, bytes);
+  }
+
+  const end = (tasks: readonly HeldTask[], entryOf: (task: HeldTask) => ResultEntry) => {
+    for (const task of tasks) {
+      const entry = entryOf(task);
+      interchange.ended(task);
+      outbox.addResult(entry, new Uint8Array(0));
+    }
+    turn();
+  };
+  const hopeless = (classKey: string) => tasksPerBlock(classKey, settings) === 0;
+  const { policy, node } = settings;
+  const pull = createPull({
+    epoch,
+    publish: wire,
+    roomOf: (classKey, recent) =>
+      roomFor(classKey, {
+        managers: interchange.managers,
+        queued: interchange.queued,
+        heldBytes: interchange.heldBytes,
+        recent,
+        closed: draining || journal.trouble !== undefined,
+        hopeless: hopeless(classKey),
+      }),
+    countUpTo: () => policy.maxBlocks * policy.nodesPerBlock * policy.workersPerNode,
+    onTasks(header: LeaseHeader, body) {
+      if (interchange.accept(header, body).some((spec) => hopeless(spec.class))) {
+        end(
+          interchange.takeQueued((spec) => hopeless(spec.class)),
+          (task) => hopelessEntry(task, node),
+        );
+      }
+      if (draining) end(interchange.takeQueued(), returnedEntry);
+      turn();
+    },
+    onWaiting: () => blocks.evaluate(),
+    onSuperseded: () => heartbeats.beat(),
+  });
+
+  const inbound = createInbound({ table, interchange, outbox, onEnded: pull.ended, turn });
+  const managers = createManagers({
+    table,
+    interchange,
+    journal,
+    log,
+    workersPerNode: policy.workersPerNode,
+    secretOf: (block) => (fenced ? undefined : blocks.secretOf(block)),
+    deadlineAt: () => heartbeats.deadlineAt,
+    onFrame: createFrameRouter({ endpoint, inbound, interchange, relay, uploads, connection, log, turn }),
+    onChange(manager) {
+      if (manager.link) blocks.connected(manager.hello.block);
+      else uploads.forget(manager);
+      adoption.seen(manager);
+      blocks.check();
+    },
+    turn,
+  });
+  const blocks = options.blocks({
+    managers,
+    demand: () => demandOf(pull.waiting, interchange),
+    onGone(block, reason) {
+      end(managers.lost(block), (task) => lostEntry(task, { block, reason }));
+      adoption.gone(block);
+    },
+  });
+  const adoption = createAdoption({
+    journal: journal.state,
+    ownPast: past !== "strange",
+    until: helloAt + settings.orphanTimeoutMs + FENCE_MARGIN_MS,
+    onComplete: () => heartbeats.beat(),
+  });
+  const heartbeats = startHeartbeats({
+    epoch,
+    intervalMs: heartbeatMs,
+    orphanTimeoutMs: settings.orphanTimeoutMs,
+    helloAt,
+    table,
+    send: wire.heartbeat,
+    summary: () => summaryOf({ interchange, blocks, journal, settings, version: options.version, draining }),
+    complete: () => adoption.complete,
+    kill,
+    onRefused: refused,
+  });
+
+  function kill(leases: readonly HeldLease[]): void {
+    const byManager = new Map<Manager, HeldLease[]>();
+    for (const task of interchange.cancel(leases)) {
+      const manager = task.manager as Manager;
+      const own = byManager.get(manager) ?? [];
+      own.push([task.id, task.lease]);
+      byManager.set(manager, own);
+    }
+    for (const [manager, own] of byManager) manager.link?.send({ kind: "cancel", leases: own });
+    turn();
+  }
+  const setDraining = (drain: boolean) => {
+    if (drain === draining) return;
+    draining = drain;
+    log.info(drain ? "draining: nothing new is taken" : "not draining any more");
+    if (pulling && !fenced) pull.open();
+    if (drain) {
+      end(interchange.takeQueued(), returnedEntry);
+      blocks.close({ force: false });
+    } else blocks.reopen();
+    heartbeats.beat();
+  };
+  const begin = async () => {
+    await adoption.settled();
+    if (past !== "none" && adoption.complete) await heartbeats.declare();
+    if (fenced || signal.aborted) return;
+    pulling = true;
+    pull.open();
+  };
+  const settleResults = async () => {
+    turn();
+    await outbox.drained(AbortSignal.timeout(LAST_RESULTS_MS));
+  };
+  const housekeeping = setInterval(() => {
+    managers.checkSilence();
+    unstick(interchange.managers, uptimeMs());
+    blocks.evaluate();
+  }, HOUSEKEEPING_MS);
+  void begin();
+  turn();
+
+  return {
+    work: (header, body) => (fenced ? undefined : pull.receive(header as WorkMessage | LeaseHeader, body)),
+    control: createControl({ epoch, table, cancel: kill, deny: pull.deny, drain: setDraining }),
+    accept: managers.accept,
+    reconnected() {
+      outbox.retry();
+      if (fenced) return;
+      if (pulling) pull.open();
+      heartbeats.beat();
+    },
+    async drain({ timeoutMs }) {
+      setDraining(true);
+      const timer = setTimeout(() => blocks.close({ force: true }), timeoutMs);
+      await blocks.ended();
+      clearTimeout(timer);
+      await settleResults();
+    },
+    async kill() {
+      draining = true;
+      end(interchange.takeQueued(), returnedEntry);
+      for (const manager of interchange.managers) manager.link?.send({ kind: "stop" });
+      blocks.close({ force: true });
+      await blocks.ended();
+      await settleResults();
+    },
+    stop() {
+      clearInterval(housekeeping);
+      pull.stop();
+      heartbeats.stop();
+      outbox.stop();
+      blocks.stop();
+      adoption.stop();
+    },
+  };
+}

@@ -1,0 +1,121 @@
+/** The endpoint's configuration, `<endpoint dir>/config.yaml`. Its JSON Schema is published as config.schema.json. */
+import { availableParallelism, totalmem } from "node:os";
+import { z } from "zod";
+import { EnvironmentVariables, Name } from "../protocol/task.ts";
+import { ManagerLimits } from "./manager-config.ts";
+
+const milliseconds = z.int().min(1);
+const count = z.int().min(0);
+
+export const PolicyConfig = z
+  .strictObject({
+    initBlocks: count.max(10_000).default(0).meta({ description: "Blocks to start with." }),
+    minBlocks: count.max(10_000).default(0).meta({ description: "Blocks to keep even when nothing waits." }),
+    maxBlocks: count.max(10_000).default(1).meta({
+      description: "The most blocks at any time; pending, held and unknown ones count.",
+    }),
+    nodesPerBlock: z.int().min(1).max(10_000).default(1).meta({ description: "Nodes of one block." }),
+    workersPerNode: z.int().min(1).max(4096).optional().meta({
+      description: "Worker processes that run at once on a node. Default: node.cores.",
+    }),
+    parallelism: z.number().gt(0).max(1).default(1).meta({
+      description: "Slots wanted for each waiting task: 1 gives every task its own slot, 0.1 one slot for ten tasks.",
+    }),
+    maxIdleTimeMs: count.default(120_000).meta({ description: "How long a block may be idle before it is let go." }),
+    walltimeMs: milliseconds.optional().meta({ description: "How long a block may live. Default: no limit." }),
+  })
+  .refine((policy) => policy.minBlocks <= policy.maxBlocks, {
+    path: ["minBlocks"],
+    error: "at most maxBlocks",
+  })
+  .refine((policy) => policy.initBlocks <= policy.maxBlocks, {
+    path: ["initBlocks"],
+    error: "at most maxBlocks",
+  })
+  .meta({ id: "Policy", description: "When blocks start and stop." });
+export type PolicyConfig = z.infer<typeof PolicyConfig>;
+
+export const NodeConfig = z
+  .strictObject({
+    cores: z
+      .int()
+      .min(1)
+      .max(4096)
+      .optional()
+      .meta({ description: "Cores of a node. Default: those of this machine." }),
+    memoryMb: z
+      .int()
+      .min(1)
+      .max(64 * 1024 * 1024)
+      .optional()
+      .meta({ description: "Memory of a node for tasks, MiB. Default: that of this machine." }),
+    gpus: z.int().min(0).max(64).default(0).meta({ description: "GPUs of a node." }),
+  })
+  .meta({ id: "Node", description: "What one node offers to tasks." });
+
+export const EndpointConfig = z
+  .strictObject({
+    name: Name.meta({ description: "The endpoint's name at the gateway." }),
+    provider: z
+      .strictObject({ type: z.literal("local").default("local") })
+      .prefault({})
+      .meta({ id: "Provider", description: "Who is asked for blocks. local: processes of this machine." }),
+    launcher: z
+      .strictObject({ type: z.literal("single").default("single") })
+      .prefault({})
+      .meta({ id: "Launcher", description: "What starts the managers inside a block. single: one manager." }),
+    policy: PolicyConfig.prefault({}),
+    node: NodeConfig.prefault({}),
+    workers: z
+      .strictObject({
+        python: z.string().min(1).default("python3").meta({
+          description: "The Python interpreter of Python functions: a path, or a command that is on the PATH.",
+        }),
+        env: EnvironmentVariables.default({}).meta({ description: "Environment variables of every worker." }),
+        init: z
+          .string()
+          .optional()
+          .meta({ description: "Shell lines that a block runs before its manager, as `module load …`." }),
+      })
+      .prefault({})
+      .meta({ id: "Workers", description: "How worker processes are started." }),
+    limits: ManagerLimits.strict().prefault({}).meta({ id: "Limits", description: "Bounds of tasks and workers." }),
+    orphanTimeoutMs: milliseconds.min(1_000).optional().meta({
+      description:
+        "Work that had no contact for this long is killed where it runs. Default: 60,000 for the local provider, 3,600,000 otherwise.",
+    }),
+    logLevel: z.enum(["debug", "info", "warn", "error"]).default("info").meta({ description: "What is logged." }),
+  })
+  .meta({ id: "EndpointConfig", title: "Farcall endpoint", description: "Configuration of a Farcall endpoint." });
+export type EndpointConfig = z.infer<typeof EndpointConfig>;
+
+/** A configuration with this machine's answers where the file is silent. */
+export type Settings = Omit<EndpointConfig, "policy" | "node" | "orphanTimeoutMs"> & {
+  policy: PolicyConfig & { workersPerNode: number };
+  node: { cores: number; memoryMb: number; gpus: number };
+  orphanTimeoutMs: number;
+};
+
+/** Fills in what depends on the machine. */
+export function settle(config: EndpointConfig): Settings {
+  const cores = config.node.cores ?? availableParallelism();
+  const memoryMb = config.node.memoryMb ?? Math.floor(memoryBytes() / 1024 ** 2);
+  return {
+    ...config,
+    policy: { ...config.policy, workersPerNode: config.policy.workersPerNode ?? cores },
+    node: { cores, memoryMb, gpus: config.node.gpus },
+    orphanTimeoutMs: config.orphanTimeoutMs ?? (config.provider.type === "local" ? 60_000 : 3_600_000),
+  };
+}
+
+/** The published JSON Schema, as text. */
+export function configSchemaText(): string {
+  const schema = z.toJSONSchema(EndpointConfig, { io: "input", target: "draft-2020-12" });
+  return `${JSON.stringify(schema, null, 2)}\n`;
+}
+
+/** What this process may use: a container's limit where there is one. */
+function memoryBytes(): number {
+  const limit = process.constrainedMemory();
+  return limit > 0 && limit < totalmem() ? limit : totalmem();
+}

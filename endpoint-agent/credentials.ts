@@ -1,0 +1,60 @@
+/** Who this agent is (credentials.json) and its short-lived NATS user, for which its key never leaves memory. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { createUser } from "@nats-io/nkeys";
+import { type Authenticator, jwtAuthenticator } from "nats";
+import { z } from "zod";
+import { ApiError } from "../protocol/errors.ts";
+import type { GatewayHttp } from "./gateway-http.ts";
+
+/** `<endpoint dir>/credentials.json`, mode 0600. */
+export const Credentials = z.object({
+  gateway: z.url(),
+  endpoint: z.string().min(1),
+  token: z.string().min(1),
+});
+export type Credentials = z.infer<typeof Credentials>;
+
+/** Reads the endpoint's credentials. Throws CONFIG_INVALID with the way to make them. */
+export async function readCredentials(dir: string): Promise<Credentials> {
+  const path = join(dir, "credentials.json");
+  try {
+    return Credentials.parse(JSON.parse(await readFile(path, "utf8")));
+  } catch (cause) {
+    const why = (cause as NodeJS.ErrnoException).code === "ENOENT" ? "does not exist" : "cannot be used";
+    throw new ApiError("CONFIG_INVALID", `${path} ${why}; \`farcall endpoint configure\` writes it`, { cause });
+  }
+}
+
+export type NatsUser = {
+  readonly authenticator: Authenticator;
+  readonly servers: string[];
+  /** Unix ms at which to ask anew: half of the life that is left when it was given */
+  readonly renewAt: number;
+  /** Asks the gateway for a new JWT for the same key. */
+  renew(): Promise<void>;
+};
+
+/** Makes a key and asks the gateway for a user that goes with it. */
+export async function createNatsUser(http: GatewayHttp): Promise<NatsUser> {
+  const key = createUser();
+  let granted = await http.natsCredentials(key.getPublicKey());
+  let renewAt = halfLife(granted.expiresAt);
+  return {
+    authenticator: jwtAuthenticator(() => granted.jwt, key.getSeed()),
+    get servers() {
+      return granted.servers;
+    },
+    get renewAt() {
+      return renewAt;
+    },
+    async renew() {
+      granted = await http.natsCredentials(key.getPublicKey());
+      renewAt = halfLife(granted.expiresAt);
+    },
+  };
+}
+
+function halfLife(expiresAt: number): number {
+  return Date.now() + Math.max(1_000, (expiresAt - Date.now()) / 2);
+}

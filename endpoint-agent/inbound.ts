@@ -1,0 +1,89 @@
+/** What managers report: results, starts, and tasks given back. */
+import type { ManagerToAgent } from "../protocol/manager-frames.ts";
+import type { TaskTable } from "./held-task.ts";
+import type { Interchange } from "./interchange.ts";
+import type { Manager } from "./manager.ts";
+import type { Outbox } from "./outbox.ts";
+import type { Receipt } from "./receipts.ts";
+
+export type InboundOptions = {
+  table: TaskTable;
+  interchange: Interchange;
+  outbox: Outbox;
+  /** a task of the class has ended, so there is room and the rate is known better */
+  onEnded(classKey: string): void;
+  turn(): void;
+};
+
+type Results = Extract<ManagerToAgent, { kind: "results" }>;
+
+export type Inbound = {
+  results(manager: Manager, frame: Results, body: Uint8Array): void;
+  /** Tells managers what is safe; to be called once a turn. */
+  sendReceipts(): void;
+};
+
+/** Takes managers' results to the outbox and tells them when these are safe (PROTOCOL.md rule 13). */
+export function createInbound(options: InboundOptions): Inbound {
+  const { table, interchange, outbox } = options;
+  const settled = new Set<Manager>();
+
+  const settle = (manager: Manager, receipt: Receipt) => {
+    manager.receipts.settle(receipt);
+    if (receipt.left > 0) return;
+    if (settled.size === 0) options.turn();
+    settled.add(manager);
+  };
+
+  const results = (manager: Manager, frame: Results, body: Uint8Array) => {
+    const receipt = manager.receipts.open(frame.message, frame.results.length + frame.starts.length);
+    // Sent again over a new connection: it is on its way, or safe already.
+    if (!receipt) return;
+    const safe = () => settle(manager, receipt);
+    let offset = 0;
+    for (const entry of frame.results) {
+      const length = (entry.blob ? 0 : (entry.length ?? 0)) + (entry.stdout ?? 0) + (entry.stderr ?? 0);
+      const task = table.match(entry.id, entry.lease);
+      if (task) {
+        const classKey = task.spec?.class;
+        interchange.ended(task, entry.outcome === "succeeded" ? entry.ranMs : undefined);
+        if (classKey !== undefined) options.onEnded(classKey);
+      }
+      // Also without a task: after this agent's restart the gateway is the one to judge.
+      entry.block ??= manager.hello.block;
+      outbox.addResult(entry, body.subarray(offset, offset + length), safe);
+      offset += length;
+    }
+    for (const start of frame.starts) {
+      start.block ??= manager.hello.block;
+      outbox.addStart({
+        entry: start,
+        answered(go) {
+          const task = table.match(start.id, start.lease);
+          if (task?.spec?.atMostOnce !== false) {
+            // Unknown after a restart: then the manager knows whether it waits for this word.
+            manager.link?.send({ kind: "start", id: start.id, lease: start.lease, go });
+            if (task) task.granted = go;
+          } else if (!go) manager.link?.send({ kind: "cancel", leases: [[start.id, start.lease]] });
+          safe();
+        },
+      });
+    }
+    if (receipt.left === 0) {
+      receipt.left = 1;
+      safe();
+    }
+    options.turn();
+  };
+
+  return {
+    results,
+    sendReceipts() {
+      for (const manager of settled) {
+        const message = manager.receipts.next();
+        if (message !== undefined) manager.link?.send({ kind: "taken", message });
+      }
+      settled.clear();
+    },
+  };
+}

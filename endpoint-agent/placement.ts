@@ -1,0 +1,89 @@
+/** Chooses managers for queued tasks: by priority and arrival, the least loaded manager first, nothing beyond its resources. */
+import { uptimeMs } from "./clock.ts";
+import type { HeldTask } from "./held-task.ts";
+import type { Manager } from "./manager.ts";
+import { MIN_REMAINING_MS, type SpecState } from "./spec-state.ts";
+import { addUnits, countFitting } from "./units.ts";
+
+/** Moves what fits from the specs' queues to the managers' `outgoing` lists; returns how many of which. */
+export function place(specs: SpecState[], managers: ReadonlySet<Manager>): { spec: SpecState; tasks: number }[] {
+  if (specs.length > 1) specs.sort(byPriorityThenArrival);
+  const now = uptimeMs();
+  const reserved = new Set<Manager>();
+  const placed: { spec: SpecState; tasks: number }[] = [];
+  for (const spec of specs) {
+    const before = spec.queue.length;
+    while (spec.queue.length > 0) {
+      const choice = leastLoaded(spec, managers, { now, reserved });
+      if (choice.manager === undefined) {
+        // What waits for a big enough gap would wait for ever if smaller tasks kept taking it.
+        if (choice.reserve) reserved.add(choice.reserve);
+        break;
+      }
+      const count = Math.min(choice.room, Math.ceil(spec.queue.length / choice.candidates));
+      for (let i = 0; i < count; i++) assign(spec.queue.shift() as HeldTask, choice.manager, now);
+    }
+    if (spec.queue.length < before) placed.push({ spec, tasks: before - spec.queue.length });
+  }
+  return placed;
+}
+
+/** Whether a manager may start a task of this spec so that it ends before its block does. */
+export function fitsWalltime(spec: SpecState, manager: Manager, now: number): boolean {
+  if (manager.expiresAt === null) return true;
+  const remaining = manager.expiresAt - now;
+  if (spec.spec.timeoutMs !== undefined && spec.spec.timeoutMs <= remaining) return true;
+  if (spec.meanMs !== undefined) return spec.meanMs + 3 * spec.deviationMs < remaining;
+  return spec.spec.timeoutMs === undefined && remaining > MIN_REMAINING_MS;
+}
+
+type Choice =
+  | { manager: Manager; room: number; candidates: number }
+  | { manager: undefined; reserve: Manager | undefined };
+
+function leastLoaded(
+  spec: SpecState,
+  managers: ReadonlySet<Manager>,
+  options: { now: number; reserved: Set<Manager> },
+): Choice {
+  let best: Manager | undefined;
+  let bestFree = -1;
+  let candidates = 0;
+  let reserve: Manager | undefined;
+  for (const manager of managers) {
+    if (!manager.link || manager.draining || options.reserved.has(manager)) continue;
+    if (!fitsWalltime(spec, manager, options.now)) continue;
+    if (countFitting(manager.free, spec.cost) === 0) {
+      if (countFitting(manager.capacity, spec.cost) > 0 && (!reserve || manager.free.cores > reserve.free.cores)) {
+        reserve = manager;
+      }
+      continue;
+    }
+    candidates++;
+    const free = manager.free.places / manager.capacity.places;
+    if (free > bestFree) {
+      best = manager;
+      bestFree = free;
+    }
+  }
+  if (!best) return { manager: undefined, reserve };
+  return { manager: best, room: countFitting(best.free, spec.cost), candidates };
+}
+
+function assign(task: HeldTask, manager: Manager, now: number): void {
+  const spec = task.spec as SpecState;
+  task.phase = "placed";
+  task.manager = manager;
+  task.cost = spec.cost;
+  addUnits(manager.free, spec.cost, -1);
+  if (manager.tasks.size === 0) manager.progressAt = now;
+  manager.tasks.add(task);
+  manager.idleSince = undefined;
+  const { specs, tasks } = manager.outgoing;
+  if (specs.length === 0 || specs[specs.length - 1] !== spec) if (!specs.includes(spec)) specs.push(spec);
+  tasks.push(task);
+}
+
+function byPriorityThenArrival(a: SpecState, b: SpecState): number {
+  return b.priority - a.priority || (a.queue.peek()?.arrivedAt ?? 0) - (b.queue.peek()?.arrivedAt ?? 0);
+}

@@ -1,0 +1,50 @@
+/** Finds every process of a block by the variable that all of them inherit, also those that left their group or session. */
+import { readdirSync, readFileSync } from "node:fs";
+import { BLOCK_ENV } from "../manager-config.ts";
+import { type ProcessIdentity, startTimeOf } from "../process-identity.ts";
+
+/** A process, and which block (and node) it belongs to: the variable's value. */
+export type BlockProcess = ProcessIdentity & { block: string };
+
+/** The processes whose BLOCK_ENV begins with `prefix`; none where there is no /proc. */
+export function findBlockProcesses(prefix: string): BlockProcess[] {
+  const found: BlockProcess[] = [];
+  const wanted = `${BLOCK_ENV}=`;
+  for (const name of processIds()) {
+    let environment: string;
+    try {
+      environment = readFileSync(`/proc/${name}/environ`, "latin1");
+    } catch {
+      // Ended meanwhile, or somebody else's.
+      continue;
+    }
+    const entry = environment.split("\0").find((variable) => variable.startsWith(wanted));
+    const block = entry?.slice(wanted.length);
+    const pid = Number(name);
+    if (block === undefined || !block.startsWith(prefix) || pid === process.pid) continue;
+    const startTime = startTimeOf(pid);
+    if (startTime !== undefined) found.push({ pid, startTime, block });
+  }
+  return found;
+}
+
+/** Kills what is left of a block and returns how many processes that were. */
+export function killBlockProcesses(prefix: string): number {
+  const left = findBlockProcesses(prefix);
+  for (const { pid } of left) {
+    try {
+      process.kill(pid, "SIGKILL");
+    } catch {
+      // Ended meanwhile.
+    }
+  }
+  return left.length;
+}
+
+function processIds(): string[] {
+  try {
+    return readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,140 @@
+/** Blocks on this machine: each node of a block is a manager process of its own session. */
+import { spawn } from "node:child_process";
+import { closeSync, openSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { BLOCK_ENV } from "../manager-config.ts";
+import { isAlive, type ProcessIdentity, startTimeOf } from "../process-identity.ts";
+import { findBlockProcesses, killBlockProcesses } from "./block-processes.ts";
+import type { JobStatus, Provider } from "./port.ts";
+
+/** Where a node's manager writes what it says before it can log. */
+export function nodeLogFile(blockDir: string, node: number): string {
+  return join(blockDir, `node-${node}.log`);
+}
+
+export type LocalOptions = {
+  endpoint: string;
+  /** a manager has ended: a good moment to ask for the status */
+  onExit(): void;
+};
+
+/** A job id names the block and its processes, so that a restarted agent knows them again: `<block>:<pid>@<start>,…`. */
+export function createLocalProvider({ endpoint, onExit }: LocalOptions): Provider {
+  /** how managers that this process started have ended */
+  const ends = new Map<string, string>();
+  const prefixOf = (block: string) => `${endpoint}/${block}/`;
+
+  const start = (command: string[], options: { dir: string; env: Record<string, string>; logFile: string }) =>
+    new Promise<ProcessIdentity>((resolve, reject) => {
+      const [file, ...args] = command as [string, ...string[]];
+      const log = openSync(options.logFile, "a", 0o600);
+      const child = spawn(file, args, {
+        cwd: options.dir,
+        env: options.env,
+        stdio: ["ignore", log, log],
+        // Its own session: neither the agent's end nor a Ctrl-C in its terminal reaches it.
+        detached: true,
+      });
+      closeSync(log);
+      child.once("error", reject);
+      child.once("spawn", () => {
+        const pid = child.pid as number;
+        // Too short-lived to be seen: its exit says the rest.
+        const startTime = startTimeOf(pid) ?? "gone";
+        child.once("exit", (code, signal) => {
+          ends.set(`${pid}@${startTime}`, describeEnd(code, signal, options.logFile));
+          onExit();
+        });
+        child.unref();
+        resolve({ pid, startTime });
+      });
+    });
+
+  const statusOf = (id: string): JobStatus => {
+    const { block, processes } = parseJob(id);
+    if (processes.some(isAlive)) return { state: "running", reason: null };
+    // Its end is proven only when its workers, and what they started, are dead too.
+    if (killBlockProcesses(prefixOf(block)) > 0)
+      return { state: "running", reason: "its last processes are being killed" };
+    const reasons = processes.map(({ pid, startTime }) => ends.get(`${pid}@${startTime}`) ?? "its manager has ended");
+    return { state: "gone", reason: reasons.join("; ") };
+  };
+
+  return {
+    statusIntervalMs: 1_000,
+    async submit({ name, commands, env, dir }) {
+      const processes: ProcessIdentity[] = [];
+      for (let node = 0; node < commands.length; node++) {
+        const environment = { ...env, [BLOCK_ENV]: `${prefixOf(name)}${node}` };
+        const logFile = nodeLogFile(dir, node);
+        processes.push(await start(commands[node] as string[], { dir, env: environment, logFile }));
+      }
+      return formatJob(name, processes);
+    },
+    status: (ids) => Promise.resolve(new Map(ids.map((id) => [id, statusOf(id)]))),
+    async cancel(ids, { force }) {
+      for (const id of ids) {
+        const { block, processes } = parseJob(id);
+        for (const identity of processes) if (isAlive(identity)) signal(identity.pid, force ? "SIGKILL" : "SIGTERM");
+        if (force) killBlockProcesses(prefixOf(block));
+      }
+    },
+    async find(name) {
+      const nodes = new Map<string, ProcessIdentity>();
+      // The manager is the oldest of its node's processes.
+      for (const found of findBlockProcesses(prefixOf(name))) {
+        const known = nodes.get(found.block);
+        if (!known || Number(found.startTime) < Number(known.startTime)) nodes.set(found.block, found);
+      }
+      return nodes.size === 0 ? undefined : formatJob(name, [...nodes.values()]);
+    },
+  };
+}
+
+function formatJob(block: string, processes: readonly ProcessIdentity[]): string {
+  return `${block}:${processes.map(({ pid, startTime }) => `${pid}@${startTime}`).join(",")}`;
+}
+
+function parseJob(id: string): { block: string; processes: ProcessIdentity[] } {
+  const [block = "", rest = ""] = id.split(":");
+  const processes = rest.split(",").map((text) => {
+    const [pid = "", startTime = ""] = text.split("@");
+    return { pid: Number(pid), startTime };
+  });
+  return { block, processes };
+}
+
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch {
+    // Ended meanwhile.
+  }
+}
+
+function describeEnd(code: number | null, signalName: string | null, logFile: string): string {
+  const how = signalName ? `the manager was ended by ${signalName}` : `the manager ended with exit code ${code}`;
+  const last = code === 0 ? undefined : lastWords(logFile);
+  return last ? `${how}: ${last}` : how;
+}
+
+/** The last line of a log that says something, without the JSON around it. */
+function lastWords(logFile: string): string | undefined {
+  let lines: string[];
+  try {
+    lines = readFileSync(logFile, "utf8").slice(-8_192).trimEnd().split("\n");
+  } catch {
+    return undefined;
+  }
+  for (const line of lines.reverse()) {
+    const text = line.trim();
+    if (text === "" || text === "}" || text.startsWith("at ") || text.startsWith("Node.js v")) continue;
+    try {
+      const record = JSON.parse(text) as { level?: number; msg?: string; err?: { message?: string } };
+      if ((record.level ?? 0) >= 40) return record.err?.message ? `${record.msg}: ${record.err.message}` : record.msg;
+    } catch {
+      return text.slice(0, 300);
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,36 @@
+/** The port to whatever gives blocks: a batch scheduler, a cloud, or this machine (DESIGN.md section 5). */
+
+/** What a provider calls a block. Opaque to everybody else. */
+export type JobId = string;
+
+export type BlockRequest = {
+  /** the block's id; unique for ever, and what `find` finds it by */
+  name: string;
+  nodes: number;
+  walltimeMs: number | null;
+  /** argv for each node, as the launcher made it */
+  commands: string[][];
+  env: Readonly<Record<string, string>>;
+  /** 0700, the block's own, on a file system that its nodes see */
+  dir: string;
+};
+
+export type JobState = "pending" | "running" | "held" | "gone";
+/** `reason` is the scheduler's own word, for people. */
+export type JobStatus = { state: JobState; reason: string | null };
+
+export type Provider = {
+  /** How often `status` may be asked. */
+  readonly statusIntervalMs: number;
+  /** Asks for a block. When it rejects, whether the block exists is unknown: `find` tells. */
+  submit(request: BlockRequest): Promise<JobId>;
+  /**
+   * What is known of these jobs. One that is missing from the answer is unknown, never gone. `gone` is proof: nothing of
+   * the block runs any more.
+   */
+  status(ids: readonly JobId[]): Promise<Map<JobId, JobStatus>>;
+  /** Asks for their end; `status` says when it came. `force` does not leave time for goodbyes. */
+  cancel(ids: readonly JobId[], options: { force: boolean }): Promise<void>;
+  /** The job of a block whose submission was not answered, or undefined when there is certainly none. */
+  find(name: string): Promise<JobId | undefined>;
+};

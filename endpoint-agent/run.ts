@@ -1,0 +1,159 @@
+/** Brings an agent up from its directory and takes it down again. */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { ApiError } from "../protocol/errors.ts";
+import { type Agent, createAgent } from "./agent.ts";
+import { createBlockFiles } from "./block.ts";
+import { createBlocks } from "./blocks.ts";
+import { createBreaker } from "./breaker.ts";
+import { settle } from "./config.ts";
+import { readConfigFile } from "./config-file.ts";
+import { type Connection, keepConnected } from "./connection.ts";
+import { createNatsUser, readCredentials } from "./credentials.ts";
+import { lockDirectory } from "./directory-lock.ts";
+import { createGatewayHttp } from "./gateway-http.ts";
+import { sayHello } from "./hello.ts";
+import { openJournal } from "./journal.ts";
+import { endpointLayout } from "./layout.ts";
+import { createLog, type Log } from "./log.ts";
+import { createLocalProvider } from "./provider/local.ts";
+import { listenForManagers, socketPath } from "./websocket-listener.ts";
+
+export type RunOptions = {
+  dir: string;
+  takeOver: boolean;
+  version: string;
+  /** of managers */
+  env: Readonly<Record<string, string>>;
+  runtimeDir: string | undefined;
+  /** aborts what waits for the gateway while the agent starts */
+  signal: AbortSignal;
+};
+
+/** How a running agent ends. */
+export type Running = {
+  endpoint: string;
+  epoch: number;
+  /** Resolves when the agent was fenced and all its work is dead. */
+  fenced: Promise<void>;
+  /** Finishes what runs, for a while, ends the blocks and stops. */
+  drain(): Promise<void>;
+  /** Stops at once and leaves the blocks to the next agent of this directory. */
+  leave(): Promise<void>;
+};
+
+const DRAIN_MS = 30_000;
+const SUFFIX = import.meta.url.endsWith(".ts") ? ".ts" : ".js";
+
+/** Starts the agent of a directory; resolves once it has its epoch. */
+export async function runAgent(options: RunOptions): Promise<Running> {
+  const layout = endpointLayout(options.dir);
+  const settings = settle(readConfigFile(layout.config));
+  const { endpoint } = await readCredentials(options.dir);
+  for (const dir of [layout.state, layout.run, layout.blocks, layout.cache]) {
+    mkdirSync(dir, { recursive: true, mode: 0o700 });
+  }
+  const unlock = lockDirectory(layout.lock);
+  const log = createLog({ level: settings.logLevel, endpoint: settings.name });
+  const stopped = new AbortController();
+  const signal = AbortSignal.any([options.signal, stopped.signal]);
+  const journal = await openJournal(layout.journal);
+  const http = createGatewayHttp(() => readCredentials(options.dir), stopped.signal);
+
+  let agent: Agent | undefined;
+  let fence = () => {};
+  const fenced = new Promise<void>((resolve) => {
+    fence = resolve;
+  });
+  const onFenced = async (error: { code: string; message: string }) => {
+    log.fatal({ error }, "this agent is not the endpoint's any more: its work is killed");
+    await agent?.kill();
+    await stop();
+    fence();
+  };
+
+  const user = await untilAnswered(() => createNatsUser(http), { log, signal });
+  const connection: Connection = await keepConnected(
+    { endpoint, user, log, signal },
+    {
+      work: (header, body) => agent?.work(header, body),
+      control: (header) => agent?.control(header),
+      connected: () => agent?.reconnected(),
+      rejected: (error) => void onFenced(error),
+    },
+  );
+  const { orphanTimeoutMs } = settings;
+  const { takeOver, version } = options;
+  const journalEpoch = journal.state.epoch;
+  const epoch = await sayHello(connection, { endpoint, version, takeOver, orphanTimeoutMs, journalEpoch, log, signal });
+  await journal.append([{ kind: "epoch", epoch: epoch.epoch }]);
+
+  const remembered = existsSync(layout.socketNote) ? readFileSync(layout.socketNote, "utf8") : undefined;
+  const path = socketPath(layout.run, { remembered, runtimeDir: options.runtimeDir });
+  writeFileSync(layout.socketNote, path, { mode: 0o600 });
+  const files = createBlockFiles({
+    endpoint,
+    dir: layout.blocks,
+    cacheDir: layout.cache,
+    dial: { kind: "unix", path },
+    settings,
+    managerMain: fileURLToPath(new URL(`./manager/main${SUFFIX}`, import.meta.url)),
+    env: options.env,
+  });
+  agent = await createAgent({
+    endpoint,
+    dir: options.dir,
+    settings,
+    version,
+    epoch,
+    connection,
+    http,
+    journal,
+    log,
+    signal: stopped.signal,
+    onFenced: (error) => void onFenced(error),
+    blocks(parts) {
+      const provider = createLocalProvider({ endpoint, onExit: () => blocks.check() });
+      const breaker = createBreaker({ firstWaitMs: 500, openWaitMs: 30_000, maxWaitMs: 600_000, random: Math.random });
+      const blocks = createBlocks({ ...parts, settings, provider, files, journal, breaker, log });
+      return blocks;
+    },
+  });
+  const listener = await listenForManagers({ path, onLink: agent.accept });
+
+  const stop = async () => {
+    agent?.stop();
+    stopped.abort();
+    await listener.close();
+    await connection.close();
+    await journal.close();
+    unlock();
+  };
+  return {
+    endpoint,
+    epoch: epoch.epoch,
+    fenced,
+    async drain() {
+      await agent?.drain({ timeoutMs: DRAIN_MS });
+      await stop();
+    },
+    leave: stop,
+  };
+}
+
+/** Repeats while the gateway is away; what it refuses for good is thrown. */
+async function untilAnswered<T>(ask: () => Promise<T>, options: { log: Log; signal: AbortSignal }): Promise<T> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await ask();
+    } catch (error) {
+      options.signal.throwIfAborted();
+      if (error instanceof ApiError && !error.retryable) throw error;
+      if (attempt % 20 === 0) options.log.warn({ err: error }, "the gateway does not answer; trying on");
+      await sleep(Math.min(5_000, 200 * 2 ** attempt) * (0.5 + Math.random() / 2), undefined, {
+        signal: options.signal,
+      });
+    }
+  }
+}

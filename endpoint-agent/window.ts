@@ -1,0 +1,60 @@
+/**
+ * How much work to ask for (PROTOCOL.md rule 4): what live slots can take now, and at most 100 ms of look-ahead at the
+ * observed rate. What is not asked for stays at the gateway, subject to priority, fairness, cancel and expiry.
+ */
+import { parseResourceClass } from "../protocol/task.ts";
+import type { Manager } from "./manager.ts";
+import { costOf, countFitting } from "./units.ts";
+
+export const LOOK_AHEAD_MS = 100;
+export const MAX_WINDOW_TASKS = 8192;
+export const MAX_WINDOW_BYTES = 64 * 1024 * 1024;
+/** Tasks that no manager can ever hold are taken to be failed, not to be run: so many at a time. */
+const HOPELESS_TASKS = 64;
+
+/** Tasks of one class that ended lately: counts decay, so the value is the rate times the look-ahead. */
+export type RecentEnds = { count: number; at: number };
+
+/** Adds ended tasks; with 0 it only lets time pass. Returns how many ended within the look-ahead time. */
+export function countEnds(recent: RecentEnds, ended: number, now: number): number {
+  recent.count = recent.count * Math.exp(-Math.max(0, now - recent.at) / LOOK_AHEAD_MS) + ended;
+  recent.at = now;
+  return recent.count;
+}
+
+export type WindowSnapshot = {
+  managers: Iterable<Pick<Manager, "free" | "capacity" | "link" | "draining">>;
+  /** tasks that wait at the agent, by class */
+  queued: ReadonlyMap<string, number>;
+  /** bytes of arguments that the agent holds */
+  heldBytes: number;
+  /** of the class: ended within the look-ahead time */
+  recent: number;
+  /** the agent takes no new work */
+  closed: boolean;
+  /** no manager that this endpoint can start could hold a task of the class */
+  hopeless: boolean;
+};
+
+/** How many tasks of a class, and how many bytes, may come beside those that are here. */
+export function roomFor(classKey: string, snapshot: WindowSnapshot): { tasks: number; bytes: number } {
+  if (snapshot.closed) return { tasks: 0, bytes: 0 };
+  const bytes = Math.max(0, MAX_WINDOW_BYTES - snapshot.heldBytes);
+  if (snapshot.hopeless) return { tasks: HOPELESS_TASKS, bytes };
+  const resources = parseResourceClass(classKey);
+  const cost = costOf(resources, 1);
+  let live = 0;
+  let slots = 0;
+  for (const manager of snapshot.managers) {
+    if (!manager.link || manager.draining) continue;
+    live += countFitting(manager.capacity, cost);
+    slots += countFitting(manager.free, cost);
+  }
+  // No look-ahead without a slot: it is time ahead of live slots, not instead of them.
+  const ahead = live === 0 ? 0 : Math.floor(snapshot.recent);
+  let waiting = 0;
+  for (const [other, count] of snapshot.queued) {
+    waiting += other === classKey ? count : Math.ceil((count * parseResourceClass(other).cores) / resources.cores);
+  }
+  return { tasks: Math.max(0, Math.min(MAX_WINDOW_TASKS, slots + ahead - waiting)), bytes };
+}
