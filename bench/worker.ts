@@ -50,7 +50,7 @@ function measure(runtime: keyof typeof codes, count: number): Promise<number> {
     const worker = startWorkerProcess(
       {
         command,
-        dir: join(dir, runtime),
+        dir: join(dir, `${runtime}-${count}`),
         env: { PATH: process.env.PATH ?? "", HOME: process.env.HOME ?? "" },
         output: { headBytes: 1024, tailBytes: 1024 },
       },
@@ -72,7 +72,7 @@ function measure(runtime: keyof typeof codes, count: number): Promise<number> {
         },
         onGarbage: reject,
         onOutput: (_, bytes) => process.stderr.write(bytes),
-        onExit: () => reject(new Error("the worker ended")),
+        onExit: (exitCode) => (done < count ? reject(new Error(`the worker ended with ${exitCode}`)) : undefined),
       },
     );
   });
