@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { stringify } from "yaml";
+import { EXIT_DO_NOT_RESTART } from "../endpoint-agent/manager-config.ts";
 import { directoriesOf, type Environment, makePrivateDirectory } from "./directories.ts";
 import { type Layout, layoutOf, programFile, readJsonFile, writePrivateFile } from "./layout.ts";
 import { ensureLocalEndpoint } from "./local-endpoint.ts";
@@ -39,8 +40,6 @@ export type Stack = {
   stop(options?: { graceMs?: number }): Promise<void>;
 };
 
-/** The agent's exit code that says: a newer agent runs this endpoint, do not start me again. */
-export const SUPERSEDED_EXIT_CODE = 3;
 const READY_TIMEOUT_MS = 30_000;
 const STOP_GRACE_MS = 15_000;
 
@@ -59,7 +58,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       name,
       spec,
       restart: options.restart ?? "always",
-      finalCodes: [SUPERSEDED_EXIT_CODE],
+      finalCodes: [EXIT_DO_NOT_RESTART],
       onChange,
     });
     parts.set(name, part);

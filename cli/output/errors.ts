@@ -30,14 +30,14 @@ export function errorLines(error: unknown, debug: boolean): string[] {
 
 type TaskErrorLike = Error & {
   code: ErrorCode;
-  type?: string;
+  remoteType?: string;
   taskId?: string;
   endpoint?: string | undefined;
   next?: string;
 };
 
 function describeTaskError(error: TaskErrorLike): ShownError {
-  const type = error.type && error.type !== error.code ? `${oneLine(error.type)}: ` : "";
+  const type = error.remoteType && error.remoteType !== error.code ? `${oneLine(error.remoteType)}: ` : "";
   const details = { task: error.taskId, ...(error.endpoint ? { endpoint: error.endpoint } : {}) };
   return {
     code: error.code,
