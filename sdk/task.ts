@@ -85,12 +85,18 @@ export function createTask<T>(tasks: Pick<TasksApi, "cancel" | "logs" | "follow"
     catch: (onRejected) => promise().catch(onRejected),
     finally: (onSettled) => promise().finally(onSettled),
     async cancel() {
-      // A cancel that overtakes its submit would find nothing.
+      // What overtakes its submit would find nothing.
       await accepted();
       return tasks.cancel(call.id);
     },
-    logs: () => tasks.logs(call.id),
-    follow: () => tasks.follow(call.id),
+    async logs() {
+      await accepted();
+      return tasks.logs(call.id);
+    },
+    async *follow() {
+      await accepted();
+      yield* tasks.follow(call.id);
+    },
   };
 
   return {

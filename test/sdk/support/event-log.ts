@@ -13,6 +13,8 @@ export type EventLog = {
   cut(): void;
   /** Forgets what was, as after a restore from a backup: whoever resumes is told to list again. */
   forget(): void;
+  /** Deletes the events up to now, as retention does. */
+  expire(): void;
   beat(): void;
   /** Writes bytes as they are into every stream. */
   write(bytes: Uint8Array): void;
@@ -27,6 +29,7 @@ export function createEventLog(): EventLog {
   let generation = 1;
   let stored: Stored[] = [];
   let sequence = 0;
+  let kept = 0;
   const streams = new Set<Stream>();
   const resumed: (string | undefined)[] = [];
   const idOf = (position: number) => `g${generation}.${position}`;
@@ -58,7 +61,7 @@ export function createEventLog(): EventLog {
       response.writeHead(200, { "content-type": "application/vnd.farcall.frames" });
       response.on("close", () => streams.delete(stream));
       const [from, position] = after?.split(".") ?? [`g${generation}`, String(sequence)];
-      const known = from === `g${generation}`;
+      const known = from === `g${generation}` && Number(position) >= kept;
       write(stream, { kind: "hello", id: known ? `${from}.${position}` : idOf(sequence) });
       if (!known) write(stream, { kind: "reset", id: idOf(sequence) });
       else for (const entry of stored) if (entry.sequence > Number(position)) send(stream, entry);
@@ -68,10 +71,15 @@ export function createEventLog(): EventLog {
       for (const { response } of streams) response.destroy();
       streams.clear();
     },
+    expire() {
+      stored = [];
+      kept = sequence;
+    },
     forget() {
       generation++;
       stored = [];
       sequence = 0;
+      kept = 0;
     },
     beat() {
       for (const stream of streams) write(stream, { kind: "beat", id: idOf(sequence) });

@@ -109,7 +109,7 @@ async function answerTo(gateway: SmallGateway, route: string, exchange: Exchange
   }
   if (route === "POST /v1/functions") return { status: 201, value: await registerFunction(gateway, body) };
   if (route === "POST /v1/tasks") return { status: 202, value: submit(gateway, body) };
-  if (route === "POST /v1/tasks/cancel") return { status: 200, value: cancel(gateway, JSON.parse(text(body)).ids) };
+  if (route === "POST /v1/tasks/cancel") return { status: 200, value: cancel(gateway, JSON.parse(text(body))) };
   if (route === "GET /v1/tasks") return { status: 200, value: listTasks(gateway.tasks.values(), url.searchParams) };
   if (route === "GET /v1/tasks/counts") {
     return { status: 200, value: countTasks(gateway.tasks.values(), url.searchParams, gateway.countCap) };
@@ -127,7 +127,7 @@ async function answerTo(gateway: SmallGateway, route: string, exchange: Exchange
     return { status: 200, value: task.result ?? new Uint8Array(0), encoding: task.event.encoding ?? "json" };
   }
   if (rest === "cancel") {
-    cancel(gateway, [id]);
+    cancel(gateway, { ids: [id] });
     return { status: 200, value: { cancelled: true, state: "cancelled" } };
   }
   if (rest === "result") return { status: 200, value: resultOf(task) };
@@ -194,7 +194,9 @@ function endTask(gateway: SmallGateway, id: string, outcome: Outcome): void {
   gateway.log.append(task.spec.group ?? "", task.event, outcome.blob ? undefined : bytes);
 }
 
-function cancel(gateway: SmallGateway, ids: string[]): unknown {
+function cancel(gateway: SmallGateway, selection: { ids?: string[]; group?: string }): unknown {
+  const ofGroup = () => [...gateway.tasks.values()].filter(({ spec }) => spec.group === selection.group);
+  const ids = selection.ids ?? ofGroup().map(({ id }) => id);
   let cancelled = 0;
   for (const id of ids) {
     const task = gateway.tasks.get(id);
