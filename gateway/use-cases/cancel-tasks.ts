@@ -9,7 +9,7 @@ export async function cancelSelected(
   { store, dispatcher }: Pick<Gateway, "store" | "dispatcher">,
   selection: TaskSelection,
 ): Promise<Cancelled> {
-  const effects = await store.cancel(selection);
+  const effects = await store.cancel(selection, dispatcher.apply);
   dispatcher.apply(effects);
   return effects;
 }
