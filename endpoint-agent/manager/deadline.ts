@@ -2,7 +2,7 @@
  * The moment at which work without contact ends (PROTOCOL.md rules 19 and 20). `os.uptime()` counts suspend, which
  * `performance.now()` does not.
  */
-import { uptime } from "node:os";
+import { createUptimeClock } from "../clock.ts";
 
 export type Deadline = {
   /** ms by the clock that counts suspend */
@@ -36,26 +36,5 @@ export function createDeadline(orphanTimeoutMs: number, onMove: (at: number) => 
     },
     passed: () => now() >= at,
     near: () => now() >= at - termBeforeMs,
-  };
-}
-
-/** A difference between the clocks that is no longer their own unevenness, but a suspend or a step of the wall clock. */
-const SYNC_MS = 20;
-
-/**
- * `os.uptime()` in ms, without reading /proc each time: while wall clock and monotonic clock agree, the machine was not
- * suspended since the last reading.
- */
-function createUptimeClock(): () => number {
-  let wall = Number.NaN;
-  let base = 0;
-  return () => {
-    const monotonic = performance.now();
-    const offset = Date.now() - monotonic;
-    if (!(Math.abs(offset - wall) < SYNC_MS)) {
-      wall = offset;
-      base = uptime() * 1000 - monotonic;
-    }
-    return base + monotonic;
   };
 }
