@@ -66,7 +66,8 @@ try {
   terminal.status("");
   exitCode = interrupted.signal.aborted ? EXIT.interrupted : exitCodeOf(error);
   // Commander has printed its own errors, and an interrupt needs no explanation.
-  const silent = (error as { code?: string }).code?.startsWith("commander.") || exitCode === EXIT.interrupted;
+  const silent =
+    String((error as { code?: unknown } | null)?.code).startsWith("commander.") || exitCode === EXIT.interrupted;
   if (wantsJson && !silent) terminal.note(JSON.stringify({ error: describeError(error) }));
   else if (!silent) for (const line of errorLines(error, Boolean(process.env.FARCALL_DEBUG))) terminal.note(line);
 } finally {

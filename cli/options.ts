@@ -1,6 +1,6 @@
 /** Options that several commands share. */
 import { type Command, InvalidArgumentError, Option } from "commander";
-import type { CallOptions } from "../sdk/index.ts";
+import type { AnyFunction, CallOptions, Farcall, Remote } from "../sdk/index.ts";
 
 /** `--limit <count>`, 1 to 1000. */
 export function limitOption(standard: number): Option {
@@ -59,8 +59,18 @@ export function addCallOptions(command: Command): Command {
     .option("--at-most-once", "never start it a second time, also when it may have been lost");
 }
 
-/** What the flags ask of a call. */
-export function callOptionsOf(flags: CallFlags, signal: AbortSignal): CallOptions {
+/** The function as the flags ask for it to be called. */
+export function withFlags<F extends AnyFunction>(
+  farcall: Farcall,
+  remote: Remote<F>,
+  options: { flags: CallFlags; signal: AbortSignal },
+): Remote<F> {
+  const { flags, signal } = options;
+  const grouped = flags.group === undefined ? remote : farcall.group(flags.group).function<F>(remote);
+  return grouped.with(callOptionsOf(flags, signal));
+}
+
+function callOptionsOf(flags: CallFlags, signal: AbortSignal): CallOptions {
   const { endpoint, timeout, ttl, retries, priority, cores, memory, gpus, env, atMostOnce } = flags;
   const resources = {
     ...(cores === undefined ? {} : { cores }),

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { addTargetOptions, parseArguments, type TargetOptions, targetOf } from "../calls/target.ts";
 import { addCommand } from "../command.ts";
 import type { CliContext } from "../context.ts";
-import { addCallOptions, type CallFlags, callOptionsOf } from "../options.ts";
+import { addCallOptions, type CallFlags, withFlags } from "../options.ts";
 import { valueJson, valueText } from "../output/value.ts";
 import { writeOutput } from "../tasks/logs.ts";
 
@@ -33,8 +33,7 @@ async function call(context: CliContext, words: string[], options: CallCommandOp
   const { terminal, signal } = context;
   const farcall = await context.connect();
   const { remote, rest } = await targetOf(farcall, words, options);
-  const settings = { ...callOptionsOf(options, signal), ...(options.group ? { group: options.group } : {}) };
-  const task = remote.with(settings).submit(...parseArguments(rest));
+  const task = withFlags(farcall, remote, { flags: options, signal }).submit(...parseArguments(rest));
   if (!options.wait) {
     await task.accepted;
     if (options.json) terminal.json({ id: task.id });

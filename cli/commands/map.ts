@@ -6,7 +6,7 @@ import { addTargetOptions, type TargetOptions, targetOf } from "../calls/target.
 import { addCommand } from "../command.ts";
 import type { CliContext } from "../context.ts";
 import { EXIT } from "../exit-codes.ts";
-import { addCallOptions, type CallFlags, callOptionsOf, wholeNumber } from "../options.ts";
+import { addCallOptions, type CallFlags, wholeNumber, withFlags } from "../options.ts";
 import { describeError } from "../output/errors.ts";
 import { valueJson } from "../output/value.ts";
 
@@ -45,10 +45,10 @@ async function map(context: CliContext, words: string[], options: MapCommandOpti
   if (rest.length > 1) throw new ApiError("BAD_REQUEST", `one file is expected, not also ${rest.slice(1).join(" ")}`);
   if (file === "-" && stdin.isTTY) terminal.note("reading JSON Lines from the terminal; Ctrl-D ends them");
   const progress = showProgress(terminal, file !== "-" && terminal.animated ? await countLines(file) : undefined);
-  const settings = { ...callOptionsOf(options, signal), ...(options.group ? { group: options.group } : {}) };
+  const prepared = withFlags(farcall, remote, { flags: options, signal });
   const { inFlight, ordered = false } = options;
   try {
-    for await (const result of remote.with(settings).map(readItems(file, stdin), { inFlight, ordered })) {
+    for await (const result of prepared.map(readItems(file, stdin), { inFlight, ordered })) {
       const failed = "error" in result && result.error !== undefined;
       const line = failed
         ? { index: result.index, error: describeError(result.error) }

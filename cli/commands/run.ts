@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { shellText } from "../calls/shell.ts";
 import { addCommand } from "../command.ts";
 import type { CliContext } from "../context.ts";
-import { addCallOptions, type CallFlags, callOptionsOf } from "../options.ts";
+import { addCallOptions, type CallFlags, withFlags } from "../options.ts";
 import { writeOutput } from "../tasks/logs.ts";
 
 type RunOptions = CallFlags & { json?: boolean };
@@ -28,8 +28,8 @@ export function registerRun(program: Command, context: CliContext): void {
 async function runThere(context: CliContext, words: string[], options: RunOptions): Promise<void> {
   const { terminal, signal } = context;
   const farcall = await context.connect();
-  const settings = { ...callOptionsOf(options, signal), ...(options.group ? { group: options.group } : {}) };
-  const remote = farcall.command(TEMPLATE, { name: "shell" }).with({ ...settings, allowFailure: true });
+  const shell = farcall.command(TEMPLATE, { name: "shell", allowFailure: true });
+  const remote = withFlags(farcall, shell, { flags: options, signal });
   const task = remote.submit({ command: shellText(words) });
   await task.accepted;
   if (!options.json) {
