@@ -7,7 +7,7 @@ import { ensureNatsServer } from "../../deploy/nats/server.ts";
 import { bin, ROOT } from "../support/repository.ts";
 
 /** An import or a URL of a TypeScript file; examples in comments begin with an asterisk. */
-const NAMES_SOURCE = /^(?! \*).*(from |import\(|new URL\()["'`]\.{1,2}\/[^"'`\n]*\.ts["'`]/m;
+const NAMES_SOURCE = /^(?! *\*).*(from |import\(|new URL\()["'`]\.{1,2}\/[^"'`\n]*\.ts["'`]/m;
 
 let dir: string;
 let project: string;
