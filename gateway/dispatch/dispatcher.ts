@@ -39,7 +39,11 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const controls = createControls({ wire, agents, refusals, clock, log });
   const kills = createKills(controls);
   const logs = createLogs({ wire, controls, refusals });
-  const pulls = createPulls({ connected: wire.connected, inDoubt: (endpoint) => sender.inDoubt(endpoint) });
+  const pulls = createPulls({
+    connected: wire.connected,
+    inDoubt: (endpoint) => sender.inDoubt(endpoint),
+    freed: (state) => popper.want(state),
+  });
 
   const send = (handouts: readonly Handout[]) => {
     if (handouts.length > 0) sender.send(handouts);

@@ -43,6 +43,7 @@ export function createPopper(parts: PopperParts): Popper {
         state.queued = waiting.has(state.endpoint);
         // With nothing taken, what waits does not fit: looking again at once would find the same.
         if (state.queued && took.has(state.endpoint) && state.room.some()) popper.want(state);
+        else if (state.queued && state.reservations > 0) state.starved = true;
         if (state.queued || before) parts.counted(state);
       }
       parts.apply({ ...effects, queued: [] });

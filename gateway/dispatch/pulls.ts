@@ -29,6 +29,10 @@ export type PullState = {
   /** something may wait in the database; false only when the database said that nothing does */
   queued: boolean;
   popping: boolean;
+  /** transactions under way that hold room of it */
+  reservations: number;
+  /** a pop took nothing while others held room: what waits may fit once they are over */
+  starved: boolean;
   beatAt: number;
   poppedAt: number;
   /** the counts last told, as JSON, and when; `stale` when they may be others by now */
@@ -57,6 +61,8 @@ export type PullsOptions = {
   connected: () => boolean;
   /** endpoints whose agent has to say first what became of earlier batches */
   inDoubt: (endpoint: string) => boolean;
+  /** there is room again that a pop did not find */
+  freed: (state: PullState) => void;
 };
 
 /** What may be on the way to one agent unreceipted; a nats-server cuts a connection that is 64 MiB behind. */
@@ -91,11 +97,18 @@ export function createPulls(options: PullsOptions): Pulls {
       const room = state.room.reserve(most);
       if (!room) return;
       const { endpoint, epoch, pull } = state;
+      state.reservations++;
       into.held.push({ state, room });
       into.pulls.push({ endpoint, epoch, pull, room });
     },
     release({ held }) {
-      for (const { state, room } of held) state.room.release(room);
+      for (const { state, room } of held) {
+        state.room.release(room);
+        state.reservations--;
+        if (!state.starved) continue;
+        state.starved = false;
+        options.freed(state);
+      }
     },
   };
   return pulls;
@@ -118,6 +131,8 @@ function stateOf({ endpoint, epoch, pull, limits, countUpTo }: Pull & { endpoint
     unreceiptedBytes: 0,
     queued: true,
     popping: false,
+    reservations: 0,
+    starved: false,
     beatAt: Number.NEGATIVE_INFINITY,
     poppedAt: Number.NEGATIVE_INFINITY,
     told: { classes: "{}", at: Number.NEGATIVE_INFINITY, stale: false, asking: false },

@@ -30,7 +30,8 @@ export function createRoom(limits: Limits): Room {
   function take(account: Account, most: Limit): Limit | undefined {
     const tasks = Math.min(account.tasks - account.usedTasks, most.tasks);
     const bytes = Math.min(account.bytes - account.usedBytes, most.bytes);
-    if (tasks <= 0 || bytes < 0) return undefined;
+    // Bytes that another transaction holds now would make this one look in vain.
+    if (tasks <= 0 || bytes < 0 || (bytes === 0 && most.bytes > 0)) return undefined;
     account.usedTasks += tasks;
     account.usedBytes += bytes;
     return { tasks, bytes };
