@@ -9,7 +9,7 @@ export type SliceCursor = { expiresAt: number; seq: number };
 export type Slice = { tasks: Task[]; next: SliceCursor | null };
 
 /** Rows looked at in one transaction at most. */
-const SCANNED_ROWS = 5000;
+const SCANNED_ROWS = 2000;
 
 export type Selecting = ReturnType<typeof createSelecting>;
 

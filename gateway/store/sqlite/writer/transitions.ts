@@ -85,6 +85,7 @@ export function createTransitions(base: Base): Transitions {
   }
 
   function attempts(task: Task): Attempt[] {
+    if (task.attempt === 0) return [];
     return (attemptRows.all(task.seq) as AttemptRow[]).map((row) => {
       const { code, message } = JSON.parse(row.failure) as TaskFailure;
       return {

@@ -51,7 +51,7 @@ export function endingRules(open: OpenStore): void {
 
     it("a cancel of many goes in slices, each told as it is committed", async () => {
       const world = await createWorld(open);
-      const total = 12_000;
+      const total = 6000;
       for (let i = 0; i < total; i += 1000) await world.submit({ tasks: Array.from({ length: 1000 }, () => ({})) });
       const slices: number[] = [];
       const output = await world.store.cancel({ owner: OWNER, all: true }, ({ events }) => slices.push(events.length));

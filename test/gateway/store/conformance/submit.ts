@@ -14,6 +14,16 @@ export function submitRules(open: OpenStore): void {
       expect((await world.store.stats()).byState).toMatchObject({ leased: 1, queued: 0 });
     });
 
+    it("G4: of 100 equal submits at once one makes the task, and all are answered alike", async () => {
+      const world = await createWorld(open);
+      const id = world.newId();
+      const submits = Array.from({ length: 100 }, () => world.submit({ tasks: [{ id }], pulls: [world.pull(10)] }));
+      const answers = await Promise.all(submits);
+      expect(answers.flatMap((answer) => answer.rejected)).toEqual([]);
+      expect(answers.flatMap((answer) => answer.handouts)).toHaveLength(1);
+      expect((await world.store.stats()).byState).toMatchObject({ leased: 1, queued: 0 });
+    });
+
     it("rule 1: the same id with another body is refused and the stored task stays as it is", async () => {
       const world = await createWorld(open);
       await putFunction(world.store, OWNER, "e".repeat(64), "other");
