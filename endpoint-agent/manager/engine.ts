@@ -2,6 +2,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { ManagerToAgent } from "../../protocol/manager-frames.ts";
+import type { HeldLease } from "../../protocol/messages.ts";
 import { BLOCK_ENV, type ManagerConfig } from "../manager-config.ts";
 import { type BlobsIn, createBlobsIn } from "./blobs-in.ts";
 import { type BlobSink, type BlobsOut, createBlobsOut } from "./blobs-out.ts";
@@ -51,6 +52,8 @@ export type Engine = {
   watches: Watches;
   /** Places and sends at the end of this turn of the event loop. */
   schedule(): void;
+  /** Every hand-out whose result is not in the outbox yet. */
+  holds(): HeldLease[];
   /** Reports the end of a task that is still known. */
   end(task: Task, end: TaskEnd): void;
   /** Now and then: ends what has been idle for long. */
@@ -207,6 +210,7 @@ export function createEngine(parts: EngineParts): Engine {
     watches,
     schedule,
     end,
+    holds: () => [...intake.tasks.values(), ...reports.uploading].map((task): HeldLease => [task.id, task.lease]),
     housekeep: () => placement.retireIdle(limits.workerIdleMs),
     drain() {
       if (draining) return;

@@ -16,7 +16,7 @@ export type Outbox = {
   flushSoon(): void;
   /** The agent has everything up to this message. */
   taken(message: number): void;
-  /** Sends again what is not taken, in order. */
+  /** Sends again what was sent and is not taken, in order. */
   resend(): void;
   /** Whether nothing waits to be sent or taken. */
   empty(): boolean;

@@ -12,9 +12,11 @@ export type Reports = {
   /** Reports how a task ended; a large result goes up first. */
   end(task: Task, end: TaskEnd): void;
   start(task: Task, worker: string): void;
+  /** Tasks that have ended, but whose large results are still on their way up. */
+  readonly uploading: ReadonlySet<Task>;
 };
 
-/** Turns ends into results of `block`. `onReported` hears when an end is in the outbox. */
+/** Turns ends into results of `block`. */
 export function createReports(block: string, outbox: Outbox, blobs: BlobsOut): Reports {
   const put = (entry: ResultEntry, end: TaskEnd, bytes: Uint8Array | undefined) => {
     const chunks: Uint8Array[] = [];
@@ -23,7 +25,9 @@ export function createReports(block: string, outbox: Outbox, blobs: BlobsOut): R
     addTail(entry, "stderr", end.stderr, chunks);
     outbox.result(entry, chunks);
   };
+  const uploading = new Set<Task>();
   return {
+    uploading,
     end(task, end) {
       const entry: ResultEntry = { id: task.id, lease: task.lease, outcome: end.outcome, block };
       if (end.started) entry.started = true;
@@ -41,11 +45,13 @@ export function createReports(block: string, outbox: Outbox, blobs: BlobsOut): R
         put(entry, end, bytes);
         return;
       }
+      uploading.add(task);
       blobs.send({ file: end.file, task: task.id, lease: task.lease }, (sent) => {
         if ("error" in sent) {
           entry.outcome = "failed";
           entry.failure = { code: "UNAVAILABLE", message: `its result could not be stored: ${sent.error}` };
         } else Object.assign(entry, sent);
+        uploading.delete(task);
         put(entry, end, undefined);
         outbox.flush();
       });

@@ -78,7 +78,9 @@ export function createSession(parts: SessionParts, events: SessionEvents): Sessi
     engine.functions.askAgain();
     engine.blobsIn.askAgain();
     engine.blobsOut.again();
+    // Before the first beat, by which the agent takes what was not named for never received.
     engine.outbox.resend();
+    engine.outbox.flush();
     engine.placement.askStartsAgain();
     if (gaveBack.size > 0) {
       link.send({ kind: "gave-back", leases: [...gaveBack].map(([id, { lease }]): HeldLease => [id, lease]) });
@@ -93,7 +95,7 @@ export function createSession(parts: SessionParts, events: SessionEvents): Sessi
     onOpen() {
       openedAt = deadline.now();
       heardAt = performance.now();
-      held = new Map([...engine.intake.tasks.values()].map((task) => [task.id, task.lease]));
+      held = new Map(engine.holds());
       const hello: ManagerToAgent = {
         kind: "hello",
         protocol: MANAGER_PROTOCOL,
