@@ -1,6 +1,7 @@
 /** Endpoints: register, look at, drain, delete; and their agents' credentials. */
+import { badField } from "../../protocol/batch.ts";
 import { ApiError } from "../../protocol/errors.ts";
-import { newId } from "../../protocol/ids.ts";
+import { isId, newId } from "../../protocol/ids.ts";
 import type { OperationName } from "../../protocol/operations.ts";
 import { authorize, isVisible, notFound } from "../auth/authorize.ts";
 import type { Gateway } from "../gateway.ts";
@@ -37,6 +38,7 @@ export function endpointRoutes(gateway: Gateway): Routes {
     createEndpoint: async (call) => {
       const { name, description } = call.body;
       const { owner } = call.actor;
+      if (isId(name)) throw badField("body.name", name, "a name that is no id");
       if (await store.getEndpoint(name)) {
         throw new ApiError("CONFLICT", `an endpoint ${name} exists`, { details: { field: "name", value: name } });
       }

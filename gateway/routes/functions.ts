@@ -4,6 +4,7 @@ import { badField } from "../../protocol/batch.ts";
 import { ApiError } from "../../protocol/errors.ts";
 import { definitionText, FunctionDefinition, type FunctionView } from "../../protocol/function.ts";
 import { OPERATIONS, type OperationName } from "../../protocol/operations.ts";
+import { FunctionId } from "../../protocol/task.ts";
 import { type Actor, authorize, isAdmin, notFound, ownerFilter } from "../auth/authorize.ts";
 import type { Gateway } from "../gateway.ts";
 import { type Call, type Handlers, param } from "./call.ts";
@@ -40,6 +41,9 @@ export function functionRoutes({ store, dispatcher }: Gateway): Routes {
   return {
     registerFunction: async (call) => {
       const { registration, code } = readRegistration(call);
+      // A name that looks like an id could stand in for the function of that id.
+      if (FunctionId.safeParse(registration.name).success)
+        throw badField("body.name", registration.name, "a name that is no id");
       const definition = { ...registration.definition, code: hash("sha256", code, "hex") };
       if (registration.definition.code !== undefined && registration.definition.code !== definition.code) {
         throw badField(
