@@ -6,6 +6,7 @@ import { registerCall } from "./commands/call.ts";
 import { registerCompletion } from "./commands/completion.ts";
 import { registerDoctor } from "./commands/doctor.ts";
 import { registerDown } from "./commands/down.ts";
+import { registerEndpointCommands } from "./commands/endpoint.ts";
 import { registerFunctions } from "./commands/functions.ts";
 import { registerMap } from "./commands/map.ts";
 import { registerRun } from "./commands/run.ts";
@@ -46,6 +47,7 @@ export function createProgram(context: CliContext): Command {
   registerFunctions(program, context);
   registerTasks(program, context);
   registerLogs(program, context);
+  registerEndpointCommands(program, context);
   registerBench(program, context);
   registerDoctor(program, context);
   registerVersion(program, context);

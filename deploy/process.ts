@@ -28,10 +28,13 @@ export type RunningProcess = {
   /** resolves with what the ready line or the check said */
   ready: Promise<Record<string, unknown>>;
   exited: Promise<Exit>;
-  /** SIGTERM, then SIGKILL after `graceMs`; resolves at the end. */
+  /** SIGTERM, again after `graceMs`, then SIGKILL; resolves at the end. */
   stop(graceMs: number): Promise<Exit>;
   kill(): Promise<Exit>;
 };
+
+/** From the second SIGTERM to SIGKILL. */
+const HURRY_MS = 3_000;
 
 /** A process that ended, or said nothing, before it was ready. */
 export class StartError extends Error {
@@ -86,7 +89,11 @@ function stopping(child: ChildProcess, exited: Promise<Exit>): Pick<RunningProce
     kill,
     stop: async (graceMs) => {
       child.kill("SIGTERM");
-      const timer = setTimeout(() => child.kill("SIGKILL"), graceMs);
+      let timer = setTimeout(() => {
+        // An agent that waits for running work kills it at the second signal; killed itself, it could not.
+        child.kill("SIGTERM");
+        timer = setTimeout(() => child.kill("SIGKILL"), HURRY_MS);
+      }, graceMs);
       const exit = await exited;
       clearTimeout(timer);
       return exit;

@@ -61,8 +61,10 @@ export type Agent = {
   control(header: unknown): Uint8Array;
   reconnected(): void;
   accept(link: ManagerLink): ManagerLinkHandlers;
-  /** Takes nothing new; resolves when the blocks have ended, by force after `timeoutMs`, and the results are sent. */
-  drain(options: { timeoutMs: number }): Promise<void>;
+  /** Takes nothing new; resolves when what runs has ended, the blocks are gone and the results are sent. */
+  drain(): Promise<void>;
+  /** Kills what `drain` waits for. */
+  hurry(): void;
   /** Kills all work; resolves when its end is proven and was told to the gateway, or cannot be. */
   kill(): Promise<void>;
   stop(): void;
@@ -263,13 +265,12 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       if (pulling) pull.open();
       heartbeats.beat();
     },
-    async drain({ timeoutMs }) {
+    async drain() {
       setDraining(true);
-      const timer = setTimeout(() => blocks.close({ force: true }), timeoutMs);
       await blocks.ended();
-      clearTimeout(timer);
       await settleResults();
     },
+    hurry: () => blocks.close({ force: true }),
     async kill() {
       draining = true;
       end(interchange.takeQueued(), returnedEntry);

@@ -15,16 +15,17 @@ if (values.dir === undefined) fail(new ApiError("CONFIG_INVALID", "--dir <endpoi
 
 const starting = new AbortController();
 let running: Running | undefined;
-let ending = false;
+let signals = 0;
 
-/** The first asks for an orderly end, the second for an immediate one. */
+/** The first signal asks for an orderly end, the second does not wait for running work, the third for nothing. */
 function end(how: "drain" | "leave"): void {
-  if (ending || !running) {
+  signals++;
+  if (!running || signals > 2) {
     starting.abort();
-    process.exit(ending ? EXIT_FAILURE : 0);
+    process.exit(signals > 2 ? EXIT_FAILURE : 0);
   }
-  ending = true;
-  running[how]().then(() => process.exit(0), fail);
+  if (signals === 2) running.hurry();
+  else running[how]().then(() => process.exit(0), fail);
 }
 process.on("SIGTERM", () => end("drain"));
 process.on("SIGINT", () => end("drain"));

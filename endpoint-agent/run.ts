@@ -37,13 +37,14 @@ export type Running = {
   epoch: number;
   /** Resolves when the agent was fenced and all its work is dead. */
   fenced: Promise<void>;
-  /** Finishes what runs, for a while, ends the blocks and stops. */
+  /** Finishes what runs, however long that takes, ends the blocks and stops. */
   drain(): Promise<void>;
+  /** Makes `drain` kill what still runs. */
+  hurry(): void;
   /** Stops at once and leaves the blocks to the next agent of this directory. */
   leave(): Promise<void>;
 };
 
-const DRAIN_MS = 30_000;
 const SUFFIX = import.meta.url.endsWith(".ts") ? ".ts" : ".js";
 
 /** Starts the agent of a directory; resolves once it has its epoch. */
@@ -135,9 +136,10 @@ export async function runAgent(options: RunOptions): Promise<Running> {
     epoch: epoch.epoch,
     fenced,
     async drain() {
-      await agent?.drain({ timeoutMs: DRAIN_MS });
+      await agent?.drain();
       await stop();
     },
+    hurry: () => agent?.hurry(),
     leave: stop,
   };
 }

@@ -1,0 +1,112 @@
+import type { Command } from "commander";
+import { addCommand, addGroup } from "../command.ts";
+import type { CliContext } from "../context.ts";
+import {
+  declareDead,
+  deleteEndpoint,
+  drainEndpoint,
+  restartEndpoint,
+  startEndpoint,
+  stopEndpoint,
+} from "../endpoint/change.ts";
+import { type ConfigureOptions, configureEndpoint } from "../endpoint/configure.ts";
+import { type EndpointLogOptions, showEndpointLog } from "../endpoint/logs.ts";
+import { listEndpoints, showEndpoint } from "../endpoint/show.ts";
+import { wholeNumber } from "../options.ts";
+
+/** `farcall endpoint`: the sites that run functions. */
+export function registerEndpointCommands(program: Command, context: CliContext): void {
+  const group = addGroup(program, "endpoint", "configure, start, stop and look after endpoints");
+  addConfigure(group, context);
+  addAgentCommands(group, context);
+  addCommand(group, {
+    usage: "status <name>",
+    summary: "show an endpoint: its agent, its blocks, what waits",
+    examples: [["farcall endpoint status laptop", "by name or id"]],
+  }).action((name: string, options: { json?: boolean }) => showEndpoint(context, name, options));
+  addCommand(group, {
+    usage: "list",
+    summary: "list the endpoints that you can see",
+    examples: [["farcall endpoint list --json | jq '.[].name'", "their names"]],
+  })
+    .alias("ls")
+    .action((options: { json?: boolean }) => listEndpoints(context, options));
+  addCommand(group, {
+    usage: "logs <name>",
+    summary: "print the log of an agent of this machine",
+    examples: [["farcall endpoint logs -f laptop", "as it is written"]],
+  })
+    .option("-f, --follow", "go on until interrupted")
+    .option("-n, --lines <count>", "how many lines of its end", wholeNumber(1, 1_000_000), 100)
+    .action((name: string, options: EndpointLogOptions) => showEndpointLog(context, name, options));
+  addGatewayCommands(group, context);
+}
+
+function addConfigure(group: Command, context: CliContext): void {
+  addCommand(group, {
+    usage: "configure <name>",
+    summary: "write an endpoint's configuration and register it at the gateway",
+    about: "What exists already is checked and kept, so it may be repeated.",
+    examples: [
+      ["farcall endpoint configure laptop", "with the defaults"],
+      ["farcall endpoint configure big --max-blocks 4 --workers 8", "up to four blocks of eight workers"],
+    ],
+  })
+    .option("--description <text>", "what people see of it")
+    .option("--max-blocks <count>", "the most blocks at any time", wholeNumber(0, 10_000))
+    .option("--min-blocks <count>", "blocks to keep when nothing waits", wholeNumber(0, 10_000))
+    .option("--workers <count>", "worker processes of a node", wholeNumber(1, 4096))
+    .option("--python <path>", "the interpreter of Python functions")
+    .action((name: string, options: ConfigureOptions) => configureEndpoint(context, name, options));
+}
+
+function addAgentCommands(group: Command, context: CliContext): void {
+  addCommand(group, {
+    usage: "start <name>",
+    summary: "start the agent of an endpoint of this machine",
+    examples: [
+      ["farcall endpoint start laptop", "in the background"],
+      ["farcall endpoint start laptop --foreground", "for a supervisor such as systemd"],
+    ],
+  })
+    .option("--foreground", "run it here; its log goes to stderr")
+    .option("--take-over", "although an agent on another host still answers for this endpoint")
+    .action((name: string, options) => startEndpoint(context, name, options));
+  addCommand(group, {
+    usage: "stop <name>",
+    summary: "stop the agent: running tasks end, its blocks are let go",
+    examples: [["farcall endpoint stop laptop --now", "running tasks are killed and started again later"]],
+  })
+    .option("--now", "do not wait for running tasks")
+    .action((name: string, options) => stopEndpoint(context, name, options));
+  addCommand(group, {
+    usage: "restart <name>",
+    summary: "start the agent anew; its blocks run on meanwhile",
+    examples: [["farcall endpoint restart laptop", "after a change of its configuration, or an upgrade"]],
+  }).action((name: string, options: { json?: boolean }) => restartEndpoint(context, name, options));
+}
+
+function addGatewayCommands(group: Command, context: CliContext): void {
+  addCommand(group, {
+    usage: "drain <name>",
+    summary: "let an endpoint finish and take nothing new",
+    examples: [["farcall endpoint drain laptop --off", "take that back"]],
+  })
+    .option("--off", "take work again")
+    .action((name: string, options) => drainEndpoint(context, name, options));
+  addCommand(group, {
+    usage: "declare-dead <name>",
+    summary: "state that an endpoint's host is gone: what it held is placed again at once",
+    about: "Only you can know that. If its workers still run, tasks may run twice. It is written to the audit log.",
+    examples: [["farcall endpoint declare-dead cluster --yes", "after the machine was reinstalled"]],
+  })
+    .option("--yes", "do not ask")
+    .action((name: string, options) => declareDead(context, name, options));
+  addCommand(group, {
+    usage: "delete <name>",
+    summary: "stop and delete an endpoint; its unfinished tasks are cancelled",
+    examples: [["farcall endpoint delete laptop --yes", "at the gateway, and its directory here"]],
+  })
+    .option("--yes", "do not ask")
+    .action((name: string, options) => deleteEndpoint(context, name, options));
+}
