@@ -19,6 +19,8 @@ import { createWire } from "./wire/wire.ts";
 const EXIT_CONFIG = 2;
 
 async function main(): Promise<void> {
+  // The database holds other people's arguments and results: nobody else may read what this process writes.
+  process.umask(0o077);
   const { values } = parseArgs({ options: { config: { type: "string" } } });
   if (values.config === undefined) throw new ApiError("CONFIG_INVALID", "usage: gateway/main --config <gateway.yaml>");
   const config = readGatewayConfig(values.config);
