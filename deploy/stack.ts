@@ -40,6 +40,8 @@ export type Stack = {
   stop(options?: { graceMs?: number }): Promise<void>;
 };
 
+/** The gateway's configuration is wrong: starting it again changes nothing. */
+const EXIT_CONFIG = 2;
 const READY_TIMEOUT_MS = 30_000;
 const STOP_GRACE_MS = 15_000;
 
@@ -58,7 +60,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       name,
       spec,
       restart: options.restart ?? "always",
-      finalCodes: [EXIT_DO_NOT_RESTART],
+      finalCodes: [EXIT_DO_NOT_RESTART, EXIT_CONFIG],
       onChange,
     });
     parts.set(name, part);

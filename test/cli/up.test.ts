@@ -92,9 +92,9 @@ describe("farcall up", { timeout: 120_000 }, () => {
 
   it.each(["nats", "gateway", "agent:laptop"])("starts %s again after kill -9 and loses nothing", async (name) => {
     await home.json(["up", "--detach"]);
-    const input = Array.from({ length: 400 }, (_, i) => `{"command":"echo ${i}"}\n`).join("");
+    const input = Array.from({ length: 150 }, (_, i) => `{"command":"echo ${i}"}\n`).join("");
     await home.run(["run", "--", "true"]);
-    const map = home.start(["map", "shell", "-", "--in-flight", "100"], { input });
+    const map = home.start(["map", "shell", "-", "--in-flight", "40"], { input });
     await waitFor(() => map.stdout() !== "");
     const part = partOf(await status(), name);
     process.kill(part?.pid as number, "SIGKILL");
@@ -104,7 +104,7 @@ describe("farcall up", { timeout: 120_000 }, () => {
       .trim()
       .split("\n")
       .map((line) => JSON.parse(line) as { index: number; value: { stdout: string } });
-    expect(results).toHaveLength(400);
+    expect(results).toHaveLength(150);
     for (const { index, value } of results) expect(value.stdout).toBe(`${index}\n`);
     await waitFor(async () => {
       const now = partOf(await status(), name);
