@@ -2,7 +2,7 @@
 
 import type { EventMessage, TaskEvent } from "../../../protocol/events.ts";
 import { createFrameReader, FRAME_MEDIA_TYPE } from "../../../protocol/frame.ts";
-import type { TestGateway } from "./gateway.ts";
+import type { TestClient } from "./gateway.ts";
 
 export type SeenTask = TaskEvent & { text?: string };
 export type EventReader = {
@@ -23,7 +23,7 @@ export type ReadOptions = {
 };
 
 /** Opens the frame stream and collects what comes. */
-export async function readEvents(gateway: TestGateway, options: ReadOptions = {}): Promise<EventReader> {
+export async function readEvents(gateway: TestClient, options: ReadOptions = {}): Promise<EventReader> {
   const abort = new AbortController();
   const answer = await gateway.request("GET", `/v1/events${options.query ?? ""}`, {
     headers: {

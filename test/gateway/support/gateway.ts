@@ -9,7 +9,7 @@ import type { Dispatcher } from "../../../gateway/ports.ts";
 import { startGateway } from "../../../gateway/start.ts";
 import type { Store } from "../../../gateway/store/port.ts";
 import { openSqliteStore } from "../../../gateway/store/sqlite/open.ts";
-import type { OperationName, Scope } from "../../../protocol/operations.ts";
+import type { Scope } from "../../../protocol/operations.ts";
 import { createUnwiredDispatcher } from "./unwired.ts";
 
 export type TestGatewayOptions = {
@@ -21,21 +21,25 @@ export type TestGatewayOptions = {
   wrapStore?: (store: Store) => Store;
 };
 
-export type TestGateway = AsyncDisposable & {
+export type TestClient = {
   url: string;
   token: string;
-  stateDir: string;
-  store: Store;
-  hub: Hub;
-  dispatcher: Dispatcher;
   /** A request in the admin's name, or with the token given; no token when it is null. */
   request(method: string, path: string, options?: RequestOptions): Promise<Response>;
   /** As request, and the answer's JSON. */
   json<T = Record<string, unknown>>(method: string, path: string, options?: RequestOptions): Promise<T>;
   /** A new token with these scopes. */
   tokenFor(scopes: Scope[], owner?: string): Promise<string>;
-  stop(): Promise<void>;
 };
+
+export type TestGateway = AsyncDisposable &
+  TestClient & {
+    stateDir: string;
+    store: Store;
+    hub: Hub;
+    dispatcher: Dispatcher;
+    stop(): Promise<void>;
+  };
 
 export type RequestOptions = {
   token?: string | null;
@@ -70,9 +74,24 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     },
   });
   const token = (await readFile(gateway.tokenFile, "utf8")).trim();
+  return {
+    ...clientOf(gateway.url, token),
+    stateDir,
+    store: store as Store,
+    hub: hub as Hub,
+    dispatcher: dispatcher as Dispatcher,
+    stop: gateway.stop,
+    async [Symbol.asyncDispose]() {
+      await gateway.stop();
+      if (options.stateDir === undefined) await rm(stateDir, { recursive: true, force: true, maxRetries: 5 });
+    },
+  };
+}
 
-  const request: TestGateway["request"] = (method, path, { token: other, body, headers, signal } = {}) =>
-    fetch(`${gateway.url}${path}`, {
+/** Requests to a gateway at `url`. */
+export function clientOf(url: string, token: string): TestClient {
+  const request: TestClient["request"] = (method, path, { token: other, body, headers, signal } = {}) =>
+    fetch(`${url}${path}`, {
       method,
       headers: {
         ...(other === null ? {} : { authorization: `Bearer ${other ?? token}` }),
@@ -82,24 +101,15 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
       ...(body === undefined ? {} : { body: body instanceof Uint8Array ? (body as BodyInit) : JSON.stringify(body) }),
       ...(signal ? { signal } : {}),
     });
-  const json: TestGateway["json"] = async (method, path, more) => (await request(method, path, more)).json() as never;
+  const json: TestClient["json"] = async (method, path, more) => (await request(method, path, more)).json() as never;
   return {
-    url: gateway.url,
+    url,
     token,
-    stateDir,
-    store: store as Store,
-    hub: hub as Hub,
-    dispatcher: dispatcher as Dispatcher,
     request,
     json,
     async tokenFor(scopes, owner) {
       const body = { name: scopes.join("-"), scopes, ...(owner === undefined ? {} : { owner }) };
       return (await json<{ token: string }>("POST", "/v1/tokens", { body })).token;
-    },
-    stop: gateway.stop,
-    async [Symbol.asyncDispose]() {
-      await gateway.stop();
-      if (options.stateDir === undefined) await rm(stateDir, { recursive: true, force: true, maxRetries: 5 });
     },
   };
 }
@@ -110,18 +120,15 @@ export async function codeOf(response: Response): Promise<string> {
 }
 
 /** Registers a function for the token's owner and returns its id. */
-export async function registerFunction(gateway: TestGateway, name = "f", token?: string): Promise<string> {
+export async function registerFunction(gateway: TestClient, name = "f", token?: string): Promise<string> {
   const body = { name, definition: { runtime: "javascript" }, code: `export default (x) => x; // ${name}` };
   const view = await gateway.json<{ id: string }>("POST", "/v1/functions", { body, ...(token ? { token } : {}) });
   return view.id;
 }
 
 /** Creates an endpoint for the token's owner. */
-export async function createEndpoint(gateway: TestGateway, name: string, token?: string) {
+export async function createEndpoint(gateway: TestClient, name: string, token?: string) {
   const options = { body: { name }, ...(token ? { token } : {}) };
   const made = await gateway.json<{ endpoint: { id: string }; token: string }>("POST", "/v1/endpoints", options);
   return { id: made.endpoint.id, token: made.token };
 }
-
-/** The operations of the table by name, for tests that go over all of them. */
-export type { OperationName };
