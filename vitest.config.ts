@@ -6,6 +6,8 @@ export default defineConfig({
     reporters: ["default", "./test/support/closing-line.ts"],
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    // A busy machine is not a fault: conditions are waited for as long as the test allows.
+    expect: { poll: { timeout: 20_000 } },
     pool: "forks",
     maxWorkers: 2,
   },
