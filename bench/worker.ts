@@ -14,7 +14,7 @@ const REFILL = 32;
 const ARGUMENTS = new TextEncoder().encode("[1]");
 
 const dir = mkdtempSync(join(tmpdir(), "farcall-bench-"));
-const runtimes = createRuntimes("python3", () => {});
+const runtimes = createRuntimes({ python: "python3", compileCache: join(dir, "compiled"), onRetry() {} });
 const codes = {
   javascript: { file: join(dir, "noop.mjs"), entry: "default", text: "export default (x) => x;\n" },
   python: { file: join(dir, "noop.py"), entry: "noop", text: "def noop(x):\n    return x\n" },

@@ -78,6 +78,7 @@ export function createEngine(parts: EngineParts): Engine {
     work: join(config.dir, "work"),
     blobs: join(config.dir, "blobs"),
     code: join(config.cacheDir, "code"),
+    compiled: join(config.cacheDir, "compiled"),
   };
   for (const dir of Object.values(dirs)) mkdirSync(dir, { recursive: true, mode: 0o700 });
   const env = { ...config.env, [BLOCK_ENV]: `${config.endpoint}/${config.block}/${config.node}` };
@@ -96,7 +97,7 @@ export function createEngine(parts: EngineParts): Engine {
   const outbox = createOutbox(link.sendBytes, () => !deadline.passed());
   const blobsOut = createBlobsOut(link);
   const reports = createReports(config.block, outbox, blobsOut);
-  const runtimes = createRuntimes(config.python, schedule);
+  const runtimes = createRuntimes({ python: config.python, compileCache: dirs.compiled, onRetry: schedule });
   const functions = createFunctions(dirs.code, (id) => link.send({ kind: "need-function", function: id }));
   const blobsIn = createBlobsIn(dirs.blobs, link.send);
 

@@ -28,6 +28,7 @@ const watchdog = startWatchdog({
   prefix: `${nonce}/`,
   directory: join(config.dir, "work"),
   deadline: deadline.at(),
+  compileCache: join(config.cacheDir, "compiled"),
   termBeforeMs: deadline.termBeforeMs,
 });
 let session: Session | undefined;

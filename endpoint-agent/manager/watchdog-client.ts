@@ -17,6 +17,7 @@ export type WatchdogOptions = {
   /** removed by the watchdog when the manager did not */
   directory: string;
   deadline: number;
+  compileCache: string;
   termBeforeMs: number;
 };
 
@@ -36,7 +37,7 @@ export function startWatchdog(options: WatchdogOptions): Watchdog {
     child = spawn(process.execPath, ["--no-warnings", "--max-old-space-size=32", file, ...args], {
       stdio: ["pipe", "ignore", "inherit"],
       detached: true,
-      env: scrubbedEnv(process.env, {}),
+      env: scrubbedEnv(process.env, { NODE_COMPILE_CACHE: options.compileCache }),
     });
     child.stdin?.on("error", () => {});
     child.on("error", () => {});

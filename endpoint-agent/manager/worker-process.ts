@@ -14,7 +14,7 @@ import type { OutputLimits } from "./output.ts";
 import { createPermits, type Permits } from "./permits.ts";
 
 /** How a kind of worker is started. */
-export type WorkerCommand = { file: string; args: string[]; blockingPermits: boolean };
+export type WorkerCommand = { file: string; args: string[]; env?: Record<string, string>; blockingPermits: boolean };
 
 export type WorkerProcessOptions = {
   command: WorkerCommand;
@@ -61,7 +61,7 @@ export function startWorkerProcess(
   const mark = `\u0000${randomBytes(12).toString("hex")}:`;
   const child = spawn(command.file, command.args, {
     cwd: join(dir, "cwd"),
-    env: { ...env, TMPDIR: join(dir, "tmp") },
+    env: { ...env, ...command.env, TMPDIR: join(dir, "tmp") },
     detached: true,
     stdio: ["ignore", "pipe", "pipe", "pipe", "pipe", permits.childFd],
   });

@@ -423,6 +423,15 @@ class NotingFile(io.FileIO):
         return super().write(data)
 
 
+class EagerWriter(io.BufferedWriter):
+    """Keeps nothing back: the last words before a crash matter most."""
+
+    def write(self, data):
+        written = super().write(data)
+        self.flush()
+        return written
+
+
 class Children:
     started = False
 
@@ -454,13 +463,12 @@ class Streams:
     """The user's sys.stdout and sys.stderr."""
 
     def __init__(self):
-        self.out = self.open(1, {"line_buffering": True})
-        self.err = self.open(2, {"write_through": True})
+        self.out = self.open(io.BufferedWriter(NotingFile(1, "w", closefd=False)), line_buffering=True)
+        self.err = self.open(EagerWriter(NotingFile(2, "w", closefd=False)), write_through=True)
 
     @staticmethod
-    def open(fd, buffering):
-        raw = NotingFile(fd, "w", closefd=False)
-        return io.TextIOWrapper(io.BufferedWriter(raw), encoding="utf-8", errors="backslashreplace", **buffering)
+    def open(file, **buffering):
+        return io.TextIOWrapper(file, encoding="utf-8", errors="backslashreplace", **buffering)
 
     def settle(self):
         """Puts the streams back and writes out what they hold; returns whether anything was written since the last time."""

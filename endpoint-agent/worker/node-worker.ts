@@ -1,5 +1,6 @@
 /** A worker process for JavaScript functions. Started by a manager, which passes descriptors 3 to 5 (worker-frames.ts). */
 import fs from "node:fs";
+import { flushCompileCache } from "node:module";
 import { join } from "node:path";
 import type { ManagerToWorker } from "../../protocol/worker-frames.ts";
 import { createCalls } from "./calls.ts";
@@ -12,6 +13,8 @@ import { createTaskEnvironment } from "./task-environment.ts";
 type Setup = ManagerToWorker & { kind: "setup" };
 
 const { readFileSync, writeFileSync } = fs;
+// It is this program's, not the user's.
+delete process.env.NODE_COMPILE_CACHE;
 const exit = process.exit.bind(process);
 const channel = openChannel();
 const output = watchOutput();
@@ -61,6 +64,8 @@ function onFrame(frame: ManagerToWorker, body: Uint8Array): void {
       pid: process.pid,
     };
     channel.write(JSON.stringify(ready), undefined);
+    // Now: few workers come to an orderly end.
+    flushCompileCache();
   }
 }
 
