@@ -20,8 +20,8 @@ import type { Epoch } from "./hello.ts";
 import { createInbound } from "./inbound.ts";
 import { createInterchange } from "./interchange.ts";
 import type { Journal } from "./journal.ts";
+import { createJournalWatch } from "./journal-watch.ts";
 import type { Log } from "./log.ts";
-import type { Manager } from "./manager.ts";
 import type { ManagerLink, ManagerLinkHandlers } from "./manager-link.ts";
 import { createManagers, type Managers } from "./managers.ts";
 import { createOutbox } from "./outbox.ts";
@@ -29,6 +29,7 @@ import { createPull } from "./pull.ts";
 import { createRelay } from "./relay.ts";
 import { tasksPerBlock } from "./scaler.ts";
 import { summaryOf } from "./summary.ts";
+import { oncePerTurn } from "./turn.ts";
 import { unstick } from "./unstick.ts";
 import { createUploads } from "./uploads.ts";
 import { roomFor } from "./window.ts";
@@ -89,20 +90,13 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   let fenced = false;
   let pulling = false;
 
-  let scheduled = false;
-  const turn = () => {
-    if (scheduled) return;
-    scheduled = true;
-    setImmediate(runTurn);
-  };
   /** Once for everything that came in one round of the event loop, so that messages are few and full. */
-  const runTurn = () => {
-    scheduled = false;
+  const turn = oncePerTurn(() => {
     interchange.pump();
     outbox.flush();
     inbound.sendReceipts();
     if (pulling && !fenced) pull.tick();
-  };
+  });
 
   const refused = (error: ErrorBody) => {
     const over = error.code === "EPOCH_SUPERSEDED" || error.code === "NOT_FOUND";
@@ -215,14 +209,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   });
 
   function kill(leases: readonly HeldLease[]): void {
-    const byManager = new Map<Manager, HeldLease[]>();
-    for (const task of interchange.cancel(leases)) {
-      const manager = task.manager as Manager;
-      const own = byManager.get(manager) ?? [];
-      own.push([task.id, task.lease]);
-      byManager.set(manager, own);
-    }
-    for (const [manager, own] of byManager) manager.link?.send({ kind: "cancel", leases: own });
+    interchange.cancel(leases);
     turn();
   }
   const setDraining = (drain: boolean) => {
@@ -247,7 +234,16 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     turn();
     await outbox.drained(AbortSignal.timeout(LAST_RESULTS_MS));
   };
+  const checkJournal = createJournalWatch(journal, () => {
+    log[journal.trouble ? "error" : "info"](
+      { trouble: journal.trouble },
+      "whether the journal can be written has changed",
+    );
+    if (pulling && !fenced) pull.open();
+    heartbeats.beat();
+  });
   const housekeeping = setInterval(() => {
+    checkJournal();
     managers.checkSilence();
     unstick(interchange.managers, uptimeMs());
     blocks.evaluate();

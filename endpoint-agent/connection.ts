@@ -138,9 +138,11 @@ export async function keepConnected(
       return lostAt === undefined && !nats.isClosed();
     },
     publish(subject, frame) {
-      if (!nats.isClosed()) nats.publish(subject, frame);
+      if (lostAt === undefined && !nats.isClosed()) nats.publish(subject, frame);
     },
     async request(subject, frame, timeoutMs) {
+      // The client would keep it until it is connected again, and the caller has its own way to say it again.
+      if (lostAt !== undefined) throw new ApiError("UNAVAILABLE", "NATS is not connected");
       const answer = await nats.request(subject, frame, { timeout: timeoutMs });
       return decodeFrame(answer.data).header;
     },

@@ -13,7 +13,7 @@ export type GatewayWire = {
   heartbeat(heartbeat: Heartbeat): Promise<HeartbeatAnswer>;
 };
 
-const RESULTS_ANSWER_MS = 10_000;
+const RESULTS_ANSWER_MS = 5_000;
 const HEARTBEAT_ANSWER_MS = 8_000;
 
 /** The endpoint's subjects over one connection. */

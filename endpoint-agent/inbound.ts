@@ -60,11 +60,16 @@ export function createInbound(options: InboundOptions): Inbound {
         entry: start,
         answered(go) {
           const task = table.match(start.id, start.lease);
-          if (task?.spec?.atMostOnce !== false) {
-            // Unknown after a restart: then the manager knows whether it waits for this word.
-            manager.link?.send({ kind: "start", id: start.id, lease: start.lease, go });
-            if (task) task.granted = go;
-          } else if (!go) manager.link?.send({ kind: "cancel", leases: [[start.id, start.lease]] });
+          const { id, lease } = start;
+          // Unknown after a restart: then the manager knows whether it waits for this word.
+          if (task?.spec?.atMostOnce !== false) manager.link?.send({ kind: "start", id, lease, go });
+          else if (!go) manager.link?.send({ kind: "cancel", leases: [[id, lease]] });
+          if (task && go) task.granted = true;
+          else if (task?.spec?.atMostOnce) {
+            // The lease is not ours any more, and the manager forgets it without a word.
+            interchange.ended(task);
+            table.remove(task);
+          }
           safe();
         },
       });

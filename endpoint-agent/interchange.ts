@@ -26,8 +26,8 @@ export type Interchange = {
   ended(task: HeldTask, ranMs?: number): void;
   /** Puts tasks that a manager gave back to the head of their queues. */
   requeue(manager: Manager, leases: readonly HeldLease[]): void;
-  /** Drops what is queued of these and returns the ones that a manager has. */
-  cancel(leases: readonly HeldLease[]): HeldTask[];
+  /** Drops what is queued of these, and has managers kill what they have of them. */
+  cancel(leases: readonly HeldLease[]): void;
   /** Takes what is queued, of all specs or those that match, out of the queues: to be ended by the caller. */
   takeQueued(which?: (spec: SpecState) => boolean): HeldTask[];
   /** Places what fits, and sends it. */
@@ -121,12 +121,15 @@ export function createInterchange(table: TaskTable): Interchange {
       }
     },
     cancel(leases) {
-      const placed: HeldTask[] = [];
+      const placed = new Map<Manager, HeldLease[]>();
       const dropped = new Set<HeldTask>();
       for (const [id, lease] of leases) {
         const task = table.match(id, lease);
-        if (task?.phase === "placed") placed.push(task);
-        else if (task?.phase === "queued") dropped.add(task);
+        if (task?.phase === "placed" && task.manager) {
+          const own = placed.get(task.manager) ?? [];
+          own.push([id, lease]);
+          placed.set(task.manager, own);
+        } else if (task?.phase === "queued") dropped.add(task);
       }
       unqueue(dropped);
       for (const task of dropped) {
@@ -134,7 +137,7 @@ export function createInterchange(table: TaskTable): Interchange {
         finish(task);
         table.remove(task);
       }
-      return placed;
+      for (const [manager, own] of placed) manager.link?.send({ kind: "cancel", leases: own });
     },
     takeQueued(which = () => true) {
       const taken: HeldTask[] = [];

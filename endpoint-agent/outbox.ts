@@ -77,6 +77,8 @@ export function createOutbox(options: OutboxOptions): Outbox {
   let journaling = false;
   let stopped = false;
   const waiters = new Set<() => void>();
+  /** gives up the messages under way: after a reconnect they will not be answered */
+  const underWay = new Set<() => void>();
 
   const makeSafe = (result: OutResult) => {
     result.safe?.();
@@ -100,6 +102,8 @@ export function createOutbox(options: OutboxOptions): Outbox {
 
   const sendOne = async () => {
     const batch = cut();
+    let givenUp = false;
+    let giveUp = () => {};
     inFlight++;
     inFlightResults += batch.results.length;
     let answer: ResultsAnswer | undefined;
@@ -112,10 +116,18 @@ export function createOutbox(options: OutboxOptions): Outbox {
       };
       const chunks: Uint8Array[] = [];
       for (const result of batch.results) if (result.bytes.length > 0) chunks.push(result.bytes);
-      answer = await options.send(header, chunks);
+      answer = await new Promise<ResultsAnswer>((resolve, reject) => {
+        giveUp = () => {
+          givenUp = true;
+          reject(new Error("reconnected"));
+        };
+        underWay.add(giveUp);
+        options.send(header, chunks).then(resolve, reject);
+      });
     } catch {
       // No answer: whether it was committed is unknown, so the same is sent again (FAULTS.md N9).
     }
+    underWay.delete(giveUp);
     inFlight--;
     inFlightResults -= batch.results.length;
     if (stopped) return;
@@ -123,6 +135,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
     else {
       results = batch.results.concat(results);
       starts = batch.starts.concat(starts);
+      if (givenUp) return retry();
       if (answer) {
         options.onRefused(answer.error);
         if (!answer.error.retryable) isolate(batch.results, answer.error);
@@ -235,7 +248,11 @@ export function createOutbox(options: OutboxOptions): Outbox {
     addJournaled: (entry, bytes) => add(entry, bytes, { journaled: true, safe: undefined }),
     addStart: (start) => void starts.push(start),
     flush,
-    retry,
+    retry() {
+      failures = 0;
+      for (const giveUp of underWay) giveUp();
+      retry();
+    },
     drained(signal) {
       if (results.length + inFlightResults === 0 || signal.aborted) return Promise.resolve();
       return new Promise((resolve) => {
