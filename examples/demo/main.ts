@@ -26,7 +26,11 @@ const say = (line: string) => {
 const aborter = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => aborter.abort(new Error(signal)));
 
-const finished = await demo();
+const finished = await demo().catch((error: unknown) => {
+  if (!aborter.signal.aborted) throw error;
+  process.stderr.write("interrupted\n");
+  return [];
+});
 if (values.json) console.log(JSON.stringify({ ok: finished.every(({ ok }) => ok), jobs: finished }, null, 2));
 process.exitCode = finished.length === JOBS.length && finished.every(({ ok }) => ok) ? 0 : 1;
 
