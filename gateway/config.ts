@@ -51,6 +51,7 @@ export const GatewayConfig = z
         maxBodyBytes: positive.default(MB),
         requestsPerSecond: positive.default(5000),
         requestBurst: positive.default(10_000),
+        streamsPerToken: positive.default(200),
         eventBufferBytes: positive.default(8 * MB),
       })
       .prefault({}),

@@ -85,7 +85,13 @@ async function createGateway(opened: Opened): Promise<Gateway> {
     dispatcher,
     hub,
     streams: createEventStreams({ hub, store, log, maxBufferedBytes: limits.eventBufferBytes }),
-    auth: createAuthenticator({ store, log, rate, allowUnauthenticated: config.allowUnauthenticatedLoopback }),
+    auth: createAuthenticator({
+      store,
+      log,
+      rate,
+      maxStreams: limits.streamsPerToken,
+      allowUnauthenticated: config.allowUnauthenticatedLoopback,
+    }),
     hostCheck: createHostCheck({
       loopback: isLoopback(config.listen.host),
       allowedHosts: [...config.allowedHosts, ...publicHost],

@@ -34,7 +34,10 @@ type Entry = {
 export type Authenticator = {
   /** The actor of a request. A promise only when the store must be asked. Throws UNAUTHENTICATED, RATE_LIMITED. */
   authenticate(authorization: string | undefined): Actor | Promise<Actor>;
-  /** Keeps watching a token while a stream of it is open; the returned function ends that. */
+  /**
+   * Keeps watching a token while a stream of it is open; the returned function ends that. Throws RATE_LIMITED when the token
+   * has too many open.
+   */
   hold(actor: Actor): () => void;
   /** Makes a revoked token end at once on this gateway. */
   forget(tokenId: string): void;
@@ -46,6 +49,8 @@ export type AuthenticatorOptions = {
   store: Pick<Store, "findToken" | "touchTokens">;
   log: Logger;
   rate: { perSecond: number; burst: number };
+  /** streams that one token may have open */
+  maxStreams: number;
   /** requests without a token are the local user's; only ever true on loopback */
   allowUnauthenticated: boolean;
   now?: () => number;
@@ -166,6 +171,11 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     },
     hold(actor) {
       const entry = [...entries.values()].find((candidate) => candidate.actor === actor);
+      if (entry && entry.holds >= options.maxStreams) {
+        throw new ApiError("RATE_LIMITED", `this token has ${options.maxStreams} streams open`, {
+          details: { retryAfterMs: 5000 },
+        });
+      }
       if (entry) entry.holds++;
       return () => {
         if (entry) entry.holds--;

@@ -10,6 +10,7 @@ import { Readable } from "node:stream";
 import type { Logger } from "pino";
 import { ApiError } from "../../protocol/errors.ts";
 import { BLOB_LIMIT_BYTES } from "../../protocol/task.ts";
+import { chunksOf } from "../http/body.ts";
 import type { Store } from "../store/port.ts";
 import { type ByteRange, parseRange } from "./range.ts";
 
@@ -73,7 +74,7 @@ export async function openBlobs(options: BlobsOptions): Promise<Blobs> {
         const file = await open(partial, "wx", 0o600);
         let size: number;
         try {
-          size = await receive(hash, (stream ?? []) as unknown as AsyncIterable<Uint8Array>, file);
+          size = await receive(hash, chunksOf(stream), file);
         } finally {
           await file.close();
         }

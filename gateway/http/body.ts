@@ -9,18 +9,37 @@ export async function readBody(context: Context, maxBytes: number): Promise<Uint
   if (announced !== undefined) {
     if (!(Number(announced) <= maxBytes)) throw tooLarge(announced, maxBytes);
     // The HTTP parser holds the client to its content-length, so nothing can grow here.
-    return new Uint8Array(await context.req.arrayBuffer());
+    return new Uint8Array(await context.req.arrayBuffer().catch(throwCut));
   }
   const stream = context.req.raw.body;
   if (!stream) return new Uint8Array(0);
   const chunks: Uint8Array[] = [];
   let length = 0;
-  for await (const chunk of stream as unknown as AsyncIterable<Uint8Array>) {
+  for await (const chunk of chunksOf(stream)) {
     length += chunk.length;
     if (length > maxBytes) throw tooLarge(`over ${maxBytes}`, maxBytes);
     chunks.push(chunk);
   }
   return joinBytes(chunks);
+}
+
+/** The chunks of a request's body. Throws BAD_REQUEST when the client hangs up before its end. */
+export async function* chunksOf(stream: ReadableStream<Uint8Array> | null): AsyncGenerator<Uint8Array> {
+  const reader = stream?.getReader();
+  try {
+    while (reader) {
+      const { done, value } = await reader.read().catch(throwCut);
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    // Who stops reading early wants nothing more of it.
+    await reader?.cancel().catch(() => undefined);
+  }
+}
+
+function throwCut(cause: unknown): never {
+  throw new ApiError("BAD_REQUEST", "the body ended before it was complete", { cause });
 }
 
 function tooLarge(found: string, maxBytes: number): ApiError {

@@ -1,10 +1,12 @@
 /** The sockets under the app. */
-import type { Server } from "node:http";
+import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-import { createAdaptorServer } from "@hono/node-server";
+import { getRequestListener } from "@hono/node-server";
 import type { Hono } from "hono";
 import { ApiError } from "../../protocol/errors.ts";
+import { json } from "./responses.ts";
 
 export type Listener = {
   url: string;
@@ -21,10 +23,11 @@ const GRACE_MS = 5_000;
 
 /** Listens, and resolves with the address once it does. */
 export async function listen(app: Hono, { host, port }: { host: string; port: number }): Promise<Listener> {
-  const server = createAdaptorServer({ fetch: app.fetch, hostname: host }) as Server;
+  const server = createServer(getRequestListener(app.fetch, { hostname: host, errorHandler: refuseMalformed }));
   server.headersTimeout = HEADERS_TIMEOUT_MS;
   server.requestTimeout = REQUEST_TIMEOUT_MS;
   server.keepAliveTimeout = KEEP_ALIVE_MS;
+  server.on("clientError", (error: Error, socket: Duplex) => answerNonsense(error, socket));
   await new Promise<void>((resolve, reject) => {
     server.once("error", (cause) => {
       reject(new ApiError("CONFIG_INVALID", `cannot listen on ${host} port ${port}: ${cause.message}`, { cause }));
@@ -34,6 +37,20 @@ export async function listen(app: Hono, { host, port }: { host: string; port: nu
   const address = server.address() as AddressInfo;
   const name = address.family === "IPv6" ? `[${address.address}]` : address.address;
   return { url: `http://${name}:${address.port}`, close: (graceMs = GRACE_MS) => close(server, graceMs) };
+}
+
+/** What is no request at all: a path or a Host that cannot be read. */
+function refuseMalformed(error: unknown): Response {
+  const refusal = new ApiError("BAD_REQUEST", `the request cannot be read: ${(error as Error).message}`);
+  return json({ error: refusal }, refusal.status);
+}
+
+/** What the HTTP parser cannot take: there is no request to answer, only a socket. */
+function answerNonsense(error: Error, socket: Duplex): void {
+  if (!socket.writable) return void socket.destroy();
+  const body = JSON.stringify({ error: new ApiError("BAD_REQUEST", `this is not HTTP: ${error.message}`) });
+  const head = `HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}`;
+  socket.end(`${head}\r\nconnection: close\r\n\r\n${body}`);
 }
 
 async function close(server: Server, graceMs: number): Promise<void> {

@@ -2,6 +2,7 @@
 import { badField } from "../../protocol/batch.ts";
 import { FRAME_MEDIA_TYPE } from "../../protocol/frame.ts";
 import type { EventForm } from "../events/batch.ts";
+import type { ByteStream } from "../events/byte-stream.ts";
 import type { Gateway } from "../gateway.ts";
 import { followLog } from "../use-cases/follow-log.ts";
 import { visibleTask } from "../use-cases/visible-task.ts";
@@ -24,6 +25,7 @@ export function eventRoutes(gateway: Gateway): Routes {
         throw badField("query.group", groups.length, `at most ${MAX_GROUPS}`);
       const frames = context.req.header("accept") === FRAME_MEDIA_TYPE;
       const results = query.results === "true" ? "" : "-no-results";
+      const release = auth.hold(actor);
       const bytes = streams.open({
         filter: { owner: actor.owner, groups },
         form: `${frames ? "frames" : "sse"}${results}` as EventForm,
@@ -31,21 +33,27 @@ export function eventRoutes(gateway: Gateway): Routes {
         signal: actor.revoked,
         ...connectionOf(context),
       });
-      bytes.closed.addEventListener("abort", auth.hold(actor), { once: true });
+      onClosed(bytes, release);
       return new Response(bytes.body, { headers: frames ? FRAME_HEADERS : SSE_HEADERS });
     },
     taskLogs: async (call) => {
       const view = await visibleTask(store, call.actor, "taskLogs", param(call, "task"));
       if (call.query.follow === "false") return logTail(gateway, call, view.id);
+      const release = auth.hold(call.actor);
       const bytes = followLog(gateway, view, {
         stream: call.query.stream,
         signal: call.actor.revoked,
         ...connectionOf(call.context),
       });
-      bytes.closed.addEventListener("abort", auth.hold(call.actor), { once: true });
+      onClosed(bytes, release);
       return new Response(bytes.body, { headers: SSE_HEADERS });
     },
   };
+}
+
+function onClosed({ closed }: ByteStream, release: () => void): void {
+  if (closed.aborted) release();
+  else closed.addEventListener("abort", release, { once: true });
 }
 
 async function logTail({ store }: Gateway, call: Call<"taskLogs">, task: string) {

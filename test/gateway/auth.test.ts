@@ -43,6 +43,17 @@ describe("the rate of a token", () => {
     expect(take(bucket, limit, 150)).toBe(50);
   });
 
+  it("bounds its open streams too, and one that ends makes room", async () => {
+    await using limited = await startTestGateway({ config: { limits: { streamsPerToken: 2 } } });
+    const open = () => limited.request("GET", "/v1/events");
+    const first = await open();
+    await open();
+    const third = await open();
+    expect([third.status, await codeOf(third)]).toEqual([429, "RATE_LIMITED"]);
+    await first.body?.cancel();
+    await expect.poll(async () => (await open()).status, { timeout: 10_000 }).toBe(200);
+  });
+
   it("is 429 with Retry-After when it is over", async () => {
     await using limited = await startTestGateway({ config: { limits: { requestsPerSecond: 1, requestBurst: 2 } } });
     const answers = [];
@@ -79,6 +90,7 @@ describe("a cached token", () => {
       },
       log: pino({ level: "silent" }),
       rate: { perSecond: 1e6, burst: 1e6 },
+      maxStreams: 2,
       allowUnauthenticated: false,
       now: () => state.now,
     });

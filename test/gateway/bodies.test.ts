@@ -1,4 +1,5 @@
 /** What comes in is bounded before it is parsed, and every refusal says what would be right. */
+import { connect } from "node:net";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { JSON_LIMITS, parseJson } from "../../gateway/http/json-guard.ts";
@@ -45,6 +46,47 @@ describe("parsing JSON from outside", () => {
   it("keeps the digits of integers that a double cannot hold", () => {
     const text = '{"args":[12345678901234567890,1.5,9007199254740993,-1]}';
     expect(JSON.stringify(parseJson(bytes(text)))).toBe(text);
+  });
+});
+
+describe("requests that are none", () => {
+  it("are 400 or 404 with an error of the table, and the gateway goes on", async () => {
+    await using gateway = await startTestGateway();
+    const { hostname, port } = new URL(gateway.url);
+    const raw = (text: string, then: "wait" | "end" = "wait") =>
+      new Promise<string>((resolve) => {
+        const socket = connect(Number(port), hostname, () => (then === "end" ? socket.end(text) : socket.write(text)));
+        let answer = "";
+        socket.on("data", (bytes) => {
+          answer += String(bytes);
+        });
+        socket.on("close", () => resolve(answer));
+      });
+    for (const [line, host] of [
+      ["GET /v1/tasks/%zz HTTP/1.1", `127.0.0.1:${port}`],
+      ["GET /v1/tasks/%00 HTTP/1.1", `127.0.0.1:${port}`],
+      ["GET /v1/me HTTP/1.1", "a b"],
+      ["GET \\\\x HTTP/1.1", `127.0.0.1:${port}`],
+      ["GET /v1/../../etc/passwd HTTP/1.1", `127.0.0.1:${port}`],
+      [`GET /${"a".repeat(20_000)} HTTP/1.1`, `127.0.0.1:${port}`],
+      ["NONSENSE", ""],
+    ] as const) {
+      const answer = await raw(
+        `${line}\r\nHost: ${host}\r\nAuthorization: Bearer ${gateway.token}\r\nConnection: close\r\n\r\n`,
+      );
+      expect([line.slice(0, 40), Number(answer.split(" ")[1])]).toEqual([
+        line.slice(0, 40),
+        expect.toSatisfy((code) => code >= 400 && code < 500),
+      ]);
+      expect(answer).toMatch(/\{"error":\{"code":"(BAD_REQUEST|NOT_FOUND)"/);
+    }
+  }
+    const cut = await raw(
+      `POST /v1/tasks HTTP/1.1\r\nHost: ${hostname}\r\nAuthorization: Bearer ${gateway.token}\r\nContent-Length: 50\r\n\r\nhalf`,
+      "end",
+    );
+    expect(cut === "" || cut.includes("400")).toBe(true);
+    expect((await gateway.request("GET", "/healthz")).status).toBe(200);
   });
 });
 
