@@ -80,7 +80,6 @@ describe("requests that are none", () => {
       ]);
       expect(answer).toMatch(/\{"error":\{"code":"(BAD_REQUEST|NOT_FOUND)"/);
     }
-  }
     const cut = await raw(
       `POST /v1/tasks HTTP/1.1\r\nHost: ${hostname}\r\nAuthorization: Bearer ${gateway.token}\r\nContent-Length: 50\r\n\r\nhalf`,
       "end",
