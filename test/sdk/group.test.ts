@@ -95,7 +95,8 @@ describe("a group", () => {
     const ends: (() => void)[] = [];
     gateway.run = () =>
       new Promise((resolve) => ends.push(() => resolve({ encoding: "json", bytes: Buffer.from("1") })));
-    const tasks = [1, 2].map((x) => run.submit(farcall.function(square), x));
+    const remote = farcall.function(square);
+    const tasks = [1, 2].map((x) => run.submit(remote, x));
     const order: string[] = [];
     const waited = run.wait().then((counts) => {
       order.push("waited");
