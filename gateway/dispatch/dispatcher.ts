@@ -50,7 +50,10 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   };
   const counted = (state: PullState) => waiting.changed(state);
   const apply = ({ events, kills: toKill, queued }: Effects) => {
-    if (events.length > 0) hub.publish(events);
+    if (events.length > 0) {
+      hub.publish(events);
+      logs.started(events);
+    }
     kills.add(toKill);
     for (const endpoint of queued) {
       const state = pulls.get(endpoint);
@@ -59,7 +62,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   };
   const newlyQueued = (state: PullState) => {
     state.queued = true;
-    if (state.room.some()) popper.want(state);
+    if (state.room.some() && pulls.ready(state)) popper.want(state);
     else counted(state);
   };
   const settled = (endpoint: string) => {

@@ -2,6 +2,7 @@
 import { decodeFrame } from "../../protocol/frame.ts";
 import type { LogChunk } from "../../protocol/messages.ts";
 import type { Dispatcher } from "../ports.ts";
+import type { StoredEvent } from "../store/port.ts";
 import type { Wire } from "../wire/wire.ts";
 import type { Controls } from "./control.ts";
 import type { Refusals } from "./refusals.ts";
@@ -10,6 +11,8 @@ export type Logs = {
   watch: Dispatcher["watchLog"];
   /** The endpoint has a new agent, or its agent is back: it may not know who watches. */
   remind(endpoint: string): void;
+  /** A watched task began to run: when it was told, the agent may not have had it. */
+  started(events: readonly StoredEvent[]): void;
 };
 
 type OnChunk = (chunk: LogChunk, bytes: Uint8Array) => void;
@@ -65,6 +68,13 @@ export function createLogs({ wire, controls, refusals }: { wire: Wire; controls:
     },
     remind(endpoint) {
       for (const entry of watched.values()) if (entry.endpoint === endpoint) tell(entry, true);
+    },
+    started(events) {
+      if (watched.size === 0) return;
+      for (const { id, state } of events) {
+        const entry = state === "running" ? watched.get(id) : undefined;
+        if (entry) tell(entry, true);
+      }
     },
   };
 }

@@ -145,6 +145,8 @@ function subscribeAll(nats: NatsConnection, { handlers, gateway, log }: Listenin
     on(subjects.credit("*"), (endpoint, { data }) => handlers.credit(endpoint, data)),
     on(subjects.reply("*", "*"), (endpoint, message) => {
       const [to, request] = tokenOf(message.subject, 3).split("-");
+      // NATS itself answers where nobody listens, with no data: to ask again is all there is to do.
+      if (message.data.length === 0) return;
       // Every gateway hears every reply; the first part says whose it is.
       if (to === gateway && request !== undefined) handlers.reply(endpoint, Number(request), message.data);
     }),

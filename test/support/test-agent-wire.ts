@@ -31,7 +31,10 @@ export function createAgentWire(options: AgentWireOptions): AgentWire {
   let asked = 0;
   const answers = new Map<string, (bytes: Uint8Array) => void>();
   connection.subscribe(`_INBOX_${endpoint}.answer.*`, {
-    callback: (_, message) => repeat(() => answers.get(message.subject)?.(message.data)),
+    callback: (_, message) => {
+      // Without data it is NATS that says that nobody listens: as no answer.
+      if (message.data.length > 0) repeat(() => answers.get(message.subject)?.(message.data));
+    },
   });
   return {
     endpoint,

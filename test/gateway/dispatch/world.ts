@@ -38,7 +38,10 @@ export type World = Awaited<ReturnType<typeof createWorld>>;
 export async function createWorld(options: WorldOptions = {}) {
   const dir = await mkdtemp(join(tmpdir(), "farcall-dispatch-"));
   const nats = options.nats ?? (await startNats());
-  const real = await openSqliteStore({ file: join(dir, "db"), durability: "fast", limits: LIMITS, ballastBytes: 0 });
+  const time = { skipped: 0 };
+  const clock = { monotonic: () => performance.now() + time.skipped, wall: () => Date.now() + time.skipped };
+  const file = join(dir, "db");
+  const real = await openSqliteStore({ file, durability: "fast", limits: LIMITS, ballastBytes: 0, now: clock.wall });
   const store = options.spy?.(real) ?? real;
   const log = pino({ level: process.env.FARCALL_TEST_LOG ?? "silent" }, pino.destination(2));
   const creds = await readFile(join(nats.authDir, GATEWAY_CREDS_FILE));
@@ -61,7 +64,7 @@ export async function createWorld(options: WorldOptions = {}) {
       log,
       signal: new AbortController().signal,
     });
-    return createDispatcher({ store, hub, wire: options.wrap?.(wire) ?? wire, log });
+    return createDispatcher({ store, hub, wire: options.wrap?.(wire) ?? wire, log, clock });
   };
   let dispatcher = startGateway();
   const endpoint = newId();
@@ -87,6 +90,10 @@ export async function createWorld(options: WorldOptions = {}) {
     ends,
     get dispatcher() {
       return dispatcher;
+    },
+    /** Lets time pass for the gateway and its store. */
+    skip(ms: number): void {
+      time.skipped += ms;
     },
     async restartGateway(): Promise<void> {
       await dispatcher.stop();
