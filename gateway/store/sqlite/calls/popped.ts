@@ -11,7 +11,7 @@ export type SpecCache = Map<number, CallSpec>;
 
 /** Makes the cache. */
 export function createSpecCache(): SpecCache {
-  return bounded<number, CallSpec>(10_000);
+  return bounded<number, CallSpec>(2000);
 }
 
 /** The hand-out that a popped batch stands for. */

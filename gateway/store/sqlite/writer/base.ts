@@ -16,8 +16,10 @@ export type Base = {
   readonly endpoints: Endpoints;
   readonly counts: Counts;
   readonly events: EventLog;
-  /** the call's time; never goes back, so that the order of rows is the order of `submitted_at` */
+  /** the call's time */
   now: number;
+  /** the time of the newest task: a clock that steps back must not upset the order of `submitted_at`, which time filters rely on */
+  submittedAt: number;
   nextSeq: number;
   /** Writes what gathered during the transaction. */
   flush(): void;
@@ -40,6 +42,7 @@ export function createBase(db: DatabaseSync, limits: StoreLimits): Base {
     counts,
     events,
     now: 0,
+    submittedAt: 0,
     nextSeq: 1,
     flush() {
       counts.flush();
@@ -52,7 +55,7 @@ export function createBase(db: DatabaseSync, limits: StoreLimits): Base {
       events.reset();
       const last = loaders.lastTask();
       base.nextSeq = last.nextSeq;
-      base.now = Math.max(base.now, last.submittedAt);
+      base.submittedAt = last.submittedAt;
       if (loadCounters(base, loaders) > 0) loadLeases(base, loaders);
     },
   };

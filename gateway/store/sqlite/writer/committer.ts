@@ -28,7 +28,7 @@ export function createCommitter(
   let calls = 0;
 
   function execute({ n, op, now, input }: Call): Reply {
-    base.now = Math.max(base.now, now);
+    base.now = now;
     const operation = operations[op] as (input: unknown) => unknown;
     try {
       return { n, value: operation(input) };

@@ -47,7 +47,7 @@ export function createHandOutEnds(base: Base, transitions: Transitions): HandOut
       const verdict = verdictOn(task, end);
       const { attempt, losses, repeats, deaths } = verdict;
       const tally = { attempt, losses, repeats, deaths };
-      if (attempt > task.attempt && task.startedAt === null) task.startedAt = base.now - (end.ranMs ?? 0);
+      if (attempt > task.attempt && task.startedAt === null) task.startedAt = Math.round(base.now - (end.ranMs ?? 0));
       if (verdict.to === "failed") return fail(task, verdict, end);
       if (verdict.to === "waiting") {
         return transitions.wait(task, tally, { retryAt: base.now + verdict.delayMs, failure: verdict.failure });

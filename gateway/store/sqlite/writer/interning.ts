@@ -24,6 +24,8 @@ export type Interning = {
 };
 
 const MAX_SPECS = 20_000;
+/** Texts of specs kept in memory: most are short, but an environment may be large. */
+const MAX_SPEC_TEXT = 16 * 1024 * 1024;
 const MAX_NAMES = 20_000;
 
 /** Interns over `db`; `endpoints` by key. */
@@ -34,6 +36,7 @@ export function createInterning(db: DatabaseSync, endpoints: { byKey(key: number
   const queues = new Map<string, Queue>();
   const specs = bounded<string, Spec>(MAX_SPECS);
   const specsByKey = bounded<number, Spec>(MAX_SPECS);
+  let specText = 0;
   const names = bounded<string, number>(MAX_NAMES);
   const nameTexts = bounded<number, string>(MAX_NAMES);
 
@@ -103,6 +106,12 @@ export function createInterning(db: DatabaseSync, endpoints: { byKey(key: number
       group,
       ...options,
     };
+    specText += row.text.length;
+    if (specText > MAX_SPEC_TEXT) {
+      specText = row.text.length;
+      specs.clear();
+      specsByKey.clear();
+    }
     specs.set(`${owner.key} ${row.text}`, spec);
     specsByKey.set(spec.key, spec);
     return spec;

@@ -11,6 +11,9 @@ import { createResults, type ResultAt } from "./results.ts";
 import type { Superseded } from "./superseded.ts";
 import type { Transitions } from "./transitions.ts";
 
+/** What an agent calls its blocks and workers is kept up to this length. */
+const NAME_LENGTH = 128;
+
 const OUTCOMES = Object.keys(OUTCOME_CODES) as Outcome[];
 
 export type ReportParts = {
@@ -49,8 +52,8 @@ export function createReport(base: Base, parts: ReportParts) {
   function placeAt(task: Task, names: readonly string[], places: Uint16Array, index: number): void {
     const block = places[index * 2] as number;
     const worker = places[index * 2 + 1] as number;
-    if (block > 0) task.block = interning.name(names[block]);
-    if (worker > 0) task.worker = interning.name(names[worker]);
+    if (block > 0) task.block = interning.name(names[block]?.slice(0, NAME_LENGTH));
+    if (worker > 0) task.worker = interning.name(names[worker]?.slice(0, NAME_LENGTH));
   }
 
   /** Ends a task that succeeded; only this path is hot. */
@@ -60,7 +63,7 @@ export function createReport(base: Base, parts: ReportParts) {
     const ranMs = Number.isNaN(said) ? null : said;
     if (task.state !== CODE.running) {
       task.attempt++;
-      task.startedAt = base.now - (ranMs ?? 0);
+      task.startedAt = Math.round(base.now - (ranMs ?? 0));
     }
     const result = results.store(task, at);
     reply.sequences[index] = transitions.end(task, "succeeded", { failure: null, ranMs, result });

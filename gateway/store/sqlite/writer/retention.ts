@@ -15,7 +15,7 @@ const NAMED_AGAIN_MS = 3_600_000;
 /** Prepares the deletion. */
 export function createRetention(base: Base, blobs: Blobs) {
   const { db, counts } = base;
-  const oldest = db.prepare("select first, last, entries from events where at < ? order by first limit 1");
+  const oldest = db.prepare("select first, last, at, entries from events order by first limit 1");
   const dropEvents = db.prepare("delete from events where first = ?");
   const row = db.prepare("select id, spec, state, args_form, args, result_form, result from tasks where seq = ?");
   const named = db.prepare("select 1 from tasks indexed by tasks_retried where retry_of = ? and state < 10 limit 1");
@@ -70,8 +70,8 @@ export function createRetention(base: Base, blobs: Blobs) {
   function dropOldEvents(limit: number): number {
     let deleted = 0;
     while (deleted < limit) {
-      const events = oldest.get(base.now - base.limits.retentionMs) as EventRow | undefined;
-      if (!events) break;
+      const events = oldest.get() as EventRow | undefined;
+      if (!events || events.at >= base.now - base.limits.retentionMs) break;
       const { buffer, byteOffset, byteLength } = events.entries;
       const view = new DataView(buffer, byteOffset, byteLength);
       for (let i = 0; i <= events.last - events.first; i++) {
@@ -126,4 +126,4 @@ type Row = {
   result_form: number | null;
   result: Uint8Array | null;
 };
-type EventRow = { first: number; last: number; entries: Uint8Array };
+type EventRow = { first: number; last: number; at: number; entries: Uint8Array };

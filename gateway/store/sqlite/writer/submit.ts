@@ -62,8 +62,8 @@ export function createSubmit(base: Base, parts: { pop: Popper; blobs: Blobs; adm
       spec.queue.key,
       leased ? CODE.leased : CODE.queued,
       leased ? 1 : 0,
-      base.now,
-      base.now + spec.ttlMs,
+      base.submittedAt,
+      base.submittedAt + spec.ttlMs,
       form,
       size,
       aside ? null : args,
@@ -93,6 +93,7 @@ export function createSubmit(base: Base, parts: { pop: Popper; blobs: Blobs; adm
 
   return (message: SubmitMessage): SubmitReply => {
     parts.admit();
+    base.submittedAt = Math.max(base.submittedAt, base.now);
     const owner = interning.owner(message.owner);
     const specs = message.specs.map((text) => specOf(owner, text));
     checkLimits(base, { owner, specs, message }, (ids) => compare.existing(ids));
@@ -117,7 +118,7 @@ export function createSubmit(base: Base, parts: { pop: Popper; blobs: Blobs; adm
       rejected,
       specKeys: specs.map((spec) => ("code" in spec ? 0 : spec.key)),
       classes: specs.map((spec) => ("code" in spec ? "" : spec.queue.className)),
-      submittedAt: base.now,
+      submittedAt: base.submittedAt,
       direct: matching.direct(),
       popped,
       queued: created.queued(),

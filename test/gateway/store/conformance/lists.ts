@@ -63,6 +63,25 @@ export function listRules(open: OpenStore): void {
       }
     });
 
+    it("A7: a clock that steps back upsets neither the order nor filters by time, and retries are due by the new time", async () => {
+      const world = await createWorld(open);
+      const before = await many(world, 4);
+      const at = world.clock.ms;
+      world.clock.ms -= 3_600_000;
+      const after = await many(world, 4);
+      expect(await listAll(world, { owner: OWNER, order: "oldest", limit: 3, sinceMs: at })).toEqual([
+        ...before,
+        ...after,
+      ]);
+      const id = await world.leased(
+        { retries: 1, retryDelayMs: 100, priority: 9, resources: { cores: 2, memoryMb: 0, gpus: 0 } },
+        "2c0m0g",
+      );
+      await world.report([{ id, outcome: "failed", failure: { code: "USER_ERROR", message: "" } }]);
+      world.clock.ms += 100;
+      expect((await world.store.tick(10)).events).toMatchObject([{ id, state: "queued" }]);
+    });
+
     it("rule 23: counts are capped", async () => {
       const world = await createWorld(open);
       await many(world, 30);

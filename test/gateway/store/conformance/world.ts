@@ -85,8 +85,9 @@ export async function createWorld(open: OpenStore, limits: Partial<StoreLimits> 
       return { ...output, ids: entries.map(({ id }) => id) };
     },
     /** Submits one task and leases it; it is handed out once. */
-    async leased(spec: Partial<CallSpec> = {}): Promise<string> {
-      const { ids, handouts } = await world.submit({ specs: [spec], tasks: [{}], pulls: [world.pull(1)] });
+    async leased(spec: Partial<CallSpec> = {}, className = CLASS): Promise<string> {
+      const room = { [className]: { tasks: 1, bytes: 1e9 } };
+      const { ids, handouts } = await world.submit({ specs: [spec], tasks: [{}], pulls: [{ ...world.pull(1), room }] });
       if (handouts.length !== 1) throw new Error("the task was not handed out");
       return ids[0] as string;
     },
