@@ -63,7 +63,7 @@ export function blocksFor(snapshot: Pick<Snapshot, "demand" | "node">, policy: P
     if (perBlock > 0) blocks += (count * policy.parallelism) / perBlock;
   }
   // Sums of thirds must not ask for one block more.
-  return Math.ceil(blocks - 1e-9);
+  return Math.max(0, Math.ceil(blocks - 1e-9));
 }
 
 /** How many tasks of a class run in one block at once. */
