@@ -51,6 +51,7 @@ function measure(runtime: keyof typeof codes, count: number): Promise<number> {
       {
         command,
         dir: join(dir, `${runtime}-${count}`),
+        uploads: dir,
         env: { PATH: process.env.PATH ?? "", HOME: process.env.HOME ?? "" },
         output: { headBytes: 1024, tailBytes: 1024 },
       },

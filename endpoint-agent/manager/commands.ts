@@ -1,9 +1,10 @@
 /** Shell commands: one process group each, its output captured, its exit code the outcome. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { decodeValue, encodeValue } from "../../protocol/payload.ts";
+import { INLINE_LIMIT_BYTES } from "../../protocol/task-constants.ts";
 import type { ManagerLimits } from "../manager-config.ts";
 import { type Death, endOfDeath, type KillReason } from "./deaths.ts";
 import { createMemoryGuard, type MemoryGuard } from "./memory.ts";
@@ -43,13 +44,21 @@ export type CommandRuns = {
   kill(task: Task, reason: KillReason, graceMs?: number): void;
 };
 
-export type CommandOptions = { dir: string; nonce: string; env: Record<string, string>; limits: ManagerLimits };
+export type CommandOptions = {
+  dir: string;
+  /** where results above the inline limit are put, to be sent up */
+  uploads: string;
+  nonce: string;
+  env: Record<string, string>;
+  limits: ManagerLimits;
+};
 
 const STDERR_WORDS = 2_048;
 const DRAIN_MS = 300;
 
 /** Runs commands; how many at once is the caller's business. */
-export function createCommandRuns({ dir, nonce, env, limits }: CommandOptions, events: CommandEvents): CommandRuns {
+export function createCommandRuns(options: CommandOptions, events: CommandEvents): CommandRuns {
+  const { dir, uploads, nonce, env, limits } = options;
   const runs = new Map<Task, CommandRun>();
   let count = 0;
 
@@ -58,6 +67,10 @@ export function createCommandRuns({ dir, nonce, env, limits }: CommandOptions, e
     run.memory.release();
     if (run.pid !== undefined) events.onGroup(run.pid, false);
     events.onLeftovers(run.name);
+    if (end.bytes && end.bytes.length > INLINE_LIMIT_BYTES) {
+      end.file = join(uploads, run.name);
+      writeFileSync(end.file, end.bytes, { mode: 0o600 });
+    }
     rm(join(dir, run.name), { recursive: true, force: true, maxRetries: 3 }).catch(() => {});
     events.onEnd(run.task, end);
   };
@@ -176,7 +189,8 @@ function commandResult(exitCode: number, stdout: OutputTail, stderr: OutputTail)
 }
 
 function argumentOf(task: Task): Record<string, unknown> {
-  const args = decodeValue(task.encoding ?? "json", task.bytes);
+  const bytes = task.file === undefined ? task.bytes : readFileSync(task.file);
+  const args = decodeValue(task.encoding ?? "json", bytes);
   const first = Array.isArray(args) ? args[0] : (args as { args?: unknown[] } | null)?.args?.[0];
   if (first === undefined || first === null) return {};
   if (typeof first === "object" && !Array.isArray(first)) return first as Record<string, unknown>;

@@ -77,6 +77,7 @@ export function createEngine(parts: EngineParts): Engine {
   const dirs = {
     work: join(config.dir, "work"),
     blobs: join(config.dir, "blobs"),
+    uploads: join(config.dir, "uploads"),
     code: join(config.cacheDir, "code"),
     compiled: join(config.cacheDir, "compiled"),
   };
@@ -125,7 +126,7 @@ export function createEngine(parts: EngineParts): Engine {
     }
   };
   const pool = createPool(
-    { dir: dirs.work, nonce, env, commandOf: runtimes.commandOf, limits },
+    { dir: dirs.work, uploads: dirs.uploads, nonce, env, commandOf: runtimes.commandOf, limits },
     {
       onEnd: end,
       onUnstarted,
@@ -156,7 +157,7 @@ export function createEngine(parts: EngineParts): Engine {
     schedule();
   };
   const commands = createCommandRuns(
-    { dir: dirs.work, nonce, env, limits },
+    { dir: dirs.work, uploads: dirs.uploads, nonce, env, limits },
     {
       onEnd(task, taskEnd) {
         freeCommand(task);

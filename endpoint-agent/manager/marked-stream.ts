@@ -7,6 +7,8 @@ export type MarkedStream = {
   push(chunk: Uint8Array): void;
   /** Calls back with the output up to the mark of task `n`, now or when it comes, or after `waitMs` without it. */
   until(n: number, waitMs: number, done: (output: OutputTail) => void): void;
+  /** The first task whose mark is waited for: what comes now is its output. */
+  waiting(): number | undefined;
   /** What came since the last mark; it stays. */
   peek(): OutputTail;
   /** What came since the last mark, unless a mark is still to come. */
@@ -78,6 +80,7 @@ export function createMarkedStream(
       const wait: Wait = { n, done, timer: setTimeout(() => settle(wait, capture.take()), waitMs) };
       waits.push(wait);
     },
+    waiting: () => waits[0]?.n,
     peek: capture.peek,
     unmarked() {
       return waits.length > 0 || closed.size > 0 || capture.total() === 0 ? undefined : capture.take();

@@ -8,12 +8,21 @@ import type { Runtime } from "./functions.ts";
 import { createMemoryGuard } from "./memory.ts";
 import { scrubbedEnv, WORKER_ENV } from "./scrubbed-env.ts";
 import type { Task, TaskEnd } from "./task.ts";
-import { type HandOver, handTasks, onWorkerDeath, onWorkerFrame, takeBack, type Worker } from "./worker.ts";
+import {
+  type HandOver,
+  handTasks,
+  onWorkerDeath,
+  onWorkerFrame,
+  takeBack,
+  type Worker,
+  writingTask,
+} from "./worker.ts";
 import { startWorkerProcess, type WorkerCommand } from "./worker-process.ts";
 
 export type PoolOptions = {
-  /** 0700, of this manager */
+  /** 0700, of this manager: workers' directories, and large results on their way */
   dir: string;
+  uploads: string;
   nonce: string;
   /** added to the scrubbed environment */
   env: Record<string, string>;
@@ -98,6 +107,7 @@ export function createPool(options: PoolOptions, events: PoolEvents): Pool {
       queue: undefined,
       state: "starting",
       tasks: [],
+      marking: new Map(),
       reserved: undefined,
       idleSince: performance.now(),
       functions: new Set(),
@@ -107,6 +117,7 @@ export function createPool(options: PoolOptions, events: PoolEvents): Pool {
         {
           command: options.commandOf(runtime, memoryMb),
           dir: join(dir, name),
+          uploads: options.uploads,
           env: scrubbedEnv(process.env, { ...options.env, [WORKER_ENV]: `${nonce}/${name}` }),
           output: { headBytes: limits.outputHeadBytes, tailBytes: limits.outputTailBytes },
         },
@@ -118,7 +129,7 @@ export function createPool(options: PoolOptions, events: PoolEvents): Pool {
           },
           onGarbage: (error) => kill(worker, { kind: "forged", what: error.message }, 0),
           onOutput(stream, bytes) {
-            const task = worker.tasks[0];
+            const task = writingTask(worker, stream);
             if (task) events.onOutput(task, stream, bytes);
           },
           onExit: (exitCode, signal, error) => gone(worker, exitCode, signal, error),

@@ -49,7 +49,6 @@ export type TaskEnd = {
   bytes?: Uint8Array | undefined;
   /** a result above the inline limit; whoever uploads it removes it */
   file?: string | undefined;
-  size?: number | undefined;
   stdout?: OutputTail | undefined;
   stderr?: OutputTail | undefined;
 };

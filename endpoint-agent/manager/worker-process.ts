@@ -1,10 +1,10 @@
 /** Starts a worker process and speaks its frames (worker-frames.ts); knows nothing of tasks' owners or queues. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdirSync } from "node:fs";
+import { lstatSync, mkdirSync, renameSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import type { Socket } from "node:net";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { Readable } from "node:stream";
 import { createFrameReader, encodeFrame, type Frame } from "../../protocol/frame.ts";
 import { BLOB_LIMIT_BYTES, INLINE_LIMIT_BYTES } from "../../protocol/task.ts";
@@ -20,6 +20,8 @@ export type WorkerProcessOptions = {
   command: WorkerCommand;
   /** 0700, made here and removed after the end */
   dir: string;
+  /** 0700; large results are moved there, as they outlive the worker */
+  uploads: string;
   env: Record<string, string>;
   output: OutputLimits;
 };
@@ -42,6 +44,8 @@ export type WorkerProcess = {
   send(frame: ManagerToWorker, chunks?: readonly Uint8Array[]): void;
   /** Signals the whole process group. */
   signal(signal: NodeJS.Signals): void;
+  /** Moves the large result of task `n` away from the worker; returns its new path. */
+  takeFile(n: number): string;
   /** Lets it end by itself: no more tasks will come. */
   finish(): void;
 };
@@ -52,7 +56,7 @@ const MAX_FRAME_BYTES = INLINE_LIMIT_BYTES + 256 * 1024;
 
 /** Starts the process in a group of its own. */
 export function startWorkerProcess(
-  { command, dir, env, output }: WorkerProcessOptions,
+  { command, dir, uploads, env, output }: WorkerProcessOptions,
   events: WorkerProcessEvents,
 ): WorkerProcess {
   for (const part of ["", "cwd", "tmp", "out"]) mkdirSync(join(dir, part), { recursive: true, mode: 0o700 });
@@ -110,7 +114,14 @@ export function startWorkerProcess(
     inlineLimit: INLINE_LIMIT_BYTES,
     blobLimit: BLOB_LIMIT_BYTES,
   });
-  return { pid: child.pid, token, permits, outputs, send, signal, finish: () => tasks.end() };
+  const takeFile = (n: number) => {
+    const file = join(dir, "out", `result-${n}`);
+    if (!lstatSync(file).isFile()) throw new Error("what the worker left as its result is no file");
+    const target = join(uploads, `${basename(dir)}-${n}`);
+    renameSync(file, target);
+    return target;
+  };
+  return { pid: child.pid, token, permits, outputs, send, signal, takeFile, finish: () => tasks.end() };
 }
 
 /** Signals a process group; that it is gone already is no error. */

@@ -32,6 +32,8 @@ export type Worker = {
   state: "starting" | "ready" | "ending";
   /** what it holds; the first is running */
   readonly tasks: Task[];
+  /** tasks that have ended, and whose output has not come yet */
+  readonly marking: Map<number, Task>;
   /** at-most-once: waits for its start to be committed */
   reserved: Task | undefined;
   idleSince: number;
@@ -124,7 +126,7 @@ export function onWorkerFrame(
   observe(task.info.fn.time, frame.ms);
   const end = endOfResult(worker, frame, body);
   if (frame.children) events.onChildren();
-  if (frame.marked) withMarkedOutput(worker, task.n, end, () => events.onEnd(task, end));
+  if (frame.marked) withMarkedOutput(worker, task, end, () => events.onEnd(task, end));
   else {
     const { stdout, stderr } = worker.process.outputs;
     end.stdout = stdout.unmarked();
@@ -146,21 +148,36 @@ function endOfResult(worker: Worker, frame: WorkerResult, body: Uint8Array): Tas
     return end;
   }
   end.encoding = frame.encoding;
-  if (frame.file !== undefined) {
-    end.file = frame.file;
-    end.size = frame.size;
-  } else end.bytes = body;
+  if (frame.file === undefined) end.bytes = body;
+  else {
+    try {
+      end.file = worker.process.takeFile(frame.n);
+    } catch (error) {
+      end.outcome = "failed";
+      end.failure = { code: "INTERNAL", message: `its result was not found: ${(error as Error).message}` };
+    }
+  }
   return end;
 }
 
-function withMarkedOutput(worker: Worker, n: number, end: TaskEnd, done: () => void): void {
+function withMarkedOutput(worker: Worker, task: Task, end: TaskEnd, done: () => void): void {
   let open = 2;
+  const { n } = task;
+  worker.marking.set(n, task);
   for (const name of ["stdout", "stderr"] as const) {
     worker.process.outputs[name].until(n, MARK_WAIT_MS, (output) => {
       end[name] = output;
-      if (--open === 0) done();
+      if (--open > 0) return;
+      worker.marking.delete(n);
+      done();
     });
   }
+}
+
+/** Whose output comes from a worker now. */
+export function writingTask(worker: Worker, stream: "stdout" | "stderr"): Task | undefined {
+  const n = worker.process.outputs[stream].waiting();
+  return n === undefined ? worker.tasks[0] : worker.marking.get(n);
 }
 
 /** Splits what a dead worker held: the end of what it had started, and the tasks that it had not. */
