@@ -1,5 +1,6 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
 import { openSqliteStore } from "../../../gateway/store/sqlite/open.ts";
 import { createWorld, type OpenStore, OWNER } from "./conformance/world.ts";
@@ -92,6 +93,25 @@ describe("sqlite store: threads", () => {
     const wal = join(world.dir, "farcall.db-wal");
     await world.store.close();
     expect(statSync(wal, { throwIfNoEntry: false })?.size ?? 0).toBe(0);
+  });
+
+  it("rule 24: what is interned goes when nothing uses it, also what was never used", async () => {
+    const world = await createWorld(open);
+    const old = world.newId();
+    world.clock.ms += 15 * 86_400_000;
+    const refused = await world.submit({ specs: [{ group: "g", timeoutMs: 7 }], tasks: [{ id: old }] });
+    expect(refused.rejected).toMatchObject([{ code: "GONE" }]);
+    const { ids } = await world.submit({ tasks: [{}] });
+    await world.store.retain(10);
+    await world.store.close();
+    const db = new DatabaseSync(join(world.dir, "farcall.db"), { readOnly: true });
+    const texts = db.prepare("select text from specs").all() as { text: string }[];
+    expect(texts).toHaveLength(1);
+    expect(texts[0]?.text).not.toContain("timeoutMs");
+    expect(db.prepare("select count(*) as n from groups").get()).toEqual({ n: 0 });
+    db.close();
+    await world.reopen();
+    expect(await world.state(ids[0] as string)).toBe("queued");
   });
 
   it("a store whose thread has ended says so", async () => {

@@ -52,6 +52,8 @@ export function createInterning(db: DatabaseSync, endpoints: { byKey(key: number
   const addSpec = db.prepare(
     "insert into specs(hash, owner, endpoint, queue, grp, function, text) values(?, ?, ?, ?, ?, ?, ?)",
   );
+  // A spec whose tasks are all refused is found by retention like one whose tasks are all gone.
+  const addCounts = db.prepare("insert into counts values(?, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)");
   const findName = db.prepare("select key, text from names where text = ? or key = ?");
   const addName = db.prepare("insert into names(text) values(?)");
 
@@ -148,6 +150,7 @@ export function createInterning(db: DatabaseSync, endpoints: { byKey(key: number
         text,
       );
       const key = Number(lastInsertRowid);
+      addCounts.run(key);
       return remember({ key, owner: owner.key, endpoint: endpoint.key, grp: null, text }, parsed, inGroup);
     },
     specByKey(key) {

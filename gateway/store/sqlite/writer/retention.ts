@@ -12,6 +12,9 @@ import type { Blobs } from "./blobs.ts";
 /** A finished task that an unfinished one names is looked at again after this time. */
 const NAMED_AGAIN_MS = 3_600_000;
 
+/** Most events are ends of tasks; starts and retries add some. */
+const LOOKED_AT_PER_DELETED = 4;
+
 /** Prepares the deletion. */
 export function createRetention(base: Base, blobs: Blobs) {
   const { db, counts } = base;
@@ -69,7 +72,9 @@ export function createRetention(base: Base, blobs: Blobs) {
 
   function dropOldEvents(limit: number): number {
     let deleted = 0;
-    while (deleted < limit) {
+    // What is kept for later is looked at too, so the work is bounded by what is looked at, not only by what is deleted.
+    let looked = 0;
+    while (deleted < limit && looked < limit * LOOKED_AT_PER_DELETED) {
       const events = oldest.get() as EventRow | undefined;
       if (!events || events.at >= base.now - base.limits.retentionMs) break;
       const { buffer, byteOffset, byteLength } = events.entries;
@@ -78,6 +83,7 @@ export function createRetention(base: Base, blobs: Blobs) {
         const { task, state } = readEvent(view, i);
         if (state >= FIRST_TERMINAL) deleted += drop(task);
       }
+      looked += events.last - events.first + 1;
       dropEvents.run(events.first);
     }
     return deleted;
