@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { dirname, resolve } from "node:path";
-import { isNode, LineCounter, parseDocument } from "yaml";
+import { type Document, isNode, LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
 import { ApiError } from "../protocol/errors.ts";
 import { DEFAULTS } from "../protocol/task.ts";
@@ -107,7 +107,7 @@ export function parseGatewayConfig(text: string, file: string): GatewayConfig {
     });
   };
 
-  const parsed = GatewayConfig.safeParse(document.toJS({ maxAliasCount: 100 }) ?? {});
+  const parsed = GatewayConfig.safeParse(valueOf(document, file));
   if (!parsed.success) {
     const issue = parsed.error.issues[0] as z.core.$ZodIssue;
     if (issue.code !== "unrecognized_keys") return fail(issue.path, expectationOf(issue));
@@ -121,6 +121,15 @@ export function parseGatewayConfig(text: string, file: string): GatewayConfig {
     fail(["allowUnauthenticatedLoopback"], `false, because listen.host ${host} is reachable from other machines`);
   }
   return config;
+}
+
+/** The plain value of the document. Throws for aliases that lead nowhere, or that multiply (a billion laughs). */
+function valueOf(document: Document, file: string): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 100 }) ?? {};
+  } catch (cause) {
+    throw invalid(`${file}:1: ${(cause as Error).message}`, { file });
+  }
 }
 
 function expectationOf(issue: z.core.$ZodIssue): string {

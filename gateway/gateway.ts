@@ -30,6 +30,8 @@ export type Gateway = {
   mintCredentials: MintCredentials;
   metrics: Metrics;
   log: Logger;
+  /** Aborted when the gateway stops: who waits is answered at once. */
+  ending: AbortSignal;
   facts: {
     version: string;
     durability: "disk" | "fast";

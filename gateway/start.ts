@@ -43,24 +43,32 @@ const ADMIN = "admin";
 /** Starts the gateway; resolves once it answers. */
 export async function startGateway({ config, adapters, log, version }: StartOptions): Promise<RunningGateway> {
   await mkdir(config.stateDir, { recursive: true, mode: 0o700 });
+  // First who waits and who streams is let go, then requests end, and only then what they need.
   const ending = new AbortController();
-  const { signal } = ending;
+  const ended = new AbortController();
+  const { signal } = ended;
   const store = await adapters.openStore(config);
   const closing: (() => Promise<unknown>)[] = [() => store.close()];
   const stop = async () => {
     ending.abort();
-    for (const close of closing.splice(0))
+    for (const close of closing.splice(0)) {
       await close().catch((err) => log.error({ err }, "a part did not stop cleanly"));
+    }
+    ended.abort();
   };
   try {
     const hub = createHub({ store, position: await store.lastSequence(), log, signal });
     const dispatcher = await adapters.openDispatcher({ store, hub, log, signal });
     closing.unshift(() => dispatcher.stop());
     const tokenFile = await ensureAdminToken(store, config.stateDir);
-    const gateway = await createGateway({ config, adapters, log, version, store, hub, dispatcher });
+    const parts = { config, adapters, log, version, store, hub, dispatcher, ending: ending.signal };
+    const gateway = await createGateway(parts);
     const upkeep = runUpkeep(gateway, signal);
-    closing.unshift(() => upkeep);
-    const streams = gateway.streams.run(signal);
+    closing.unshift(async () => {
+      ended.abort();
+      await upkeep;
+    });
+    const streams = gateway.streams.run(ending.signal);
     const server = await listen(createApp(gateway, { corsOrigins: config.corsOrigins }), config.listen);
     closing.unshift(
       () => streams,
@@ -73,7 +81,7 @@ export async function startGateway({ config, adapters, log, version }: StartOpti
   }
 }
 
-type Opened = StartOptions & { store: Store; hub: Hub; dispatcher: Dispatcher };
+type Opened = StartOptions & { store: Store; hub: Hub; dispatcher: Dispatcher; ending: AbortSignal };
 
 async function createGateway(opened: Opened): Promise<Gateway> {
   const { config, log, store, hub, dispatcher } = opened;
@@ -98,11 +106,12 @@ async function createGateway(opened: Opened): Promise<Gateway> {
       origins: config.corsOrigins,
     }),
     audit: createAudit(store, log),
-    blobs: await openBlobs({ dir: join(config.stateDir, "blobs"), store, log }),
+    blobs: await openBlobs({ dir: join(config.stateDir, "blobs"), store, log, minFreeBytes: limits.minFreeBytes }),
     endpoints: createEndpointDirectory(store),
     mintCredentials: opened.adapters.mintCredentials,
     metrics: createMetrics(),
     log,
+    ending: opened.ending,
     facts: {
       version: opened.version,
       durability: config.durability,

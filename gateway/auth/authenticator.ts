@@ -61,6 +61,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
   const { store, log, rate } = options;
   const now = options.now ?? Date.now;
   const entries = new Map<string, Entry>();
+  const byActor = new WeakMap<Actor, Entry>();
   const revoked = new Set<string>();
   const local = options.allowUnauthenticated ? localActor() : undefined;
 
@@ -93,7 +94,9 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     };
     const at = now();
     const times = { checkedAt: at, usedAt: at, touched: false, holds: 0 };
-    return { hash, row, actor, end, ...times, bucket: newBucket(rate, at), refreshing: undefined };
+    const entry: Entry = { hash, row, actor, end, ...times, bucket: newBucket(rate, at), refreshing: undefined };
+    byActor.set(actor, entry);
+    return entry;
   }
 
   function refreshOnce(entry: Entry): Promise<Entry | undefined> {
@@ -170,7 +173,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
       return admit(entry);
     },
     hold(actor) {
-      const entry = [...entries.values()].find((candidate) => candidate.actor === actor);
+      const entry = byActor.get(actor);
       if (entry && entry.holds >= options.maxStreams) {
         throw new ApiError("RATE_LIMITED", `this token has ${options.maxStreams} streams open`, {
           details: { retryAfterMs: 5000 },

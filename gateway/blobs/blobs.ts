@@ -4,7 +4,7 @@
  */
 import { createHash, randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { type FileHandle, mkdir, open, readdir, rename, stat, unlink } from "node:fs/promises";
+import { type FileHandle, mkdir, open, readdir, rename, stat, statfs, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import type { Logger } from "pino";
@@ -19,7 +19,7 @@ export type Blobs = {
   put(
     hash: string,
     stream: ReadableStream<Uint8Array> | null,
-    options: { owner: string },
+    options: { owner: string; isResult: boolean },
   ): Promise<{ blob: string; size: number }>;
   /** The blob, or the part of it that a Range header asks for, as a response. */
   send(hash: string, options: { headers: Record<string, string>; range?: string | undefined }): Promise<Response>;
@@ -29,6 +29,7 @@ export type Blobs = {
 
 /** Unreferenced and untouched for this long, a blob goes. */
 const UNTOUCHED_MS = 86_400_000;
+const FULL_RETRY_MS = 10_000;
 const SWEEP_ROWS = 100;
 const PARTIAL = ".part";
 
@@ -37,6 +38,8 @@ export type BlobsOptions = {
   store: Pick<Store, "putBlob" | "getBlob" | "sweepBlobs">;
   log: Logger;
   maxBytes?: number;
+  /** uploads stop when the disk has less than this; those of results do not */
+  minFreeBytes?: number;
 };
 
 /** Opens the blob directory, making it when it is not there. */
@@ -66,7 +69,9 @@ export async function openBlobs(options: BlobsOptions): Promise<Blobs> {
   }
 
   return {
-    async put(hash, stream, { owner }) {
+    async put(hash, stream, { owner, isResult }) {
+      // As with tasks: results still land when new work does not (PROTOCOL.md rule 27).
+      if (!isResult) await refuseWhenFull();
       // A name that no earlier blob had: the sweeper may still be about to remove the file of a deleted row.
       const name = `${hash}.${randomUUID()}`;
       const partial = join(dir, name + PARTIAL);
@@ -113,6 +118,14 @@ export async function openBlobs(options: BlobsOptions): Promise<Blobs> {
       return files.length === SWEEP_ROWS;
     },
   };
+
+  async function refuseWhenFull(): Promise<void> {
+    const { bavail, bsize } = await statfs(dir);
+    if (bavail * bsize >= (options.minFreeBytes ?? 0)) return;
+    throw new ApiError("STORAGE_FULL", "the disk is nearly full; no more blobs are taken", {
+      details: { retryAfterMs: FULL_RETRY_MS },
+    });
+  }
 
   /** Files that no row names: uploads cut by a crash. Only old ones: an upload may be under way. */
   async function sweepLeftovers(): Promise<void> {
@@ -166,6 +179,6 @@ function asStorageFull(error: unknown): unknown {
   if (code !== "ENOSPC" && code !== "EDQUOT") return error;
   return new ApiError("STORAGE_FULL", "there is no room for the blob", {
     cause: error,
-    details: { retryAfterMs: 10_000 },
+    details: { retryAfterMs: FULL_RETRY_MS },
   });
 }

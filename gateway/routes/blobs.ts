@@ -2,7 +2,7 @@
 import { badField } from "../../protocol/batch.ts";
 import { ApiError } from "../../protocol/errors.ts";
 import { BLOB_LIMIT_BYTES } from "../../protocol/task.ts";
-import { authorize, isAdmin, notFound } from "../auth/authorize.ts";
+import { isAdmin, notFound } from "../auth/authorize.ts";
 import type { Gateway } from "../gateway.ts";
 import type { BlobRow } from "../store/port.ts";
 import { visibleTask } from "../use-cases/visible-task.ts";
@@ -38,9 +38,9 @@ export function blobRoutes({ store, blobs }: Gateway): Routes {
       if (announced > BLOB_LIMIT_BYTES) {
         throw new ApiError("TOO_LARGE", `the blob is ${announced} bytes; at most ${BLOB_LIMIT_BYTES} are stored`);
       }
-      const owner = call.actor.endpoint !== null ? await ownerOfTask(call, "putBlob") : call.actor.owner;
-      authorize(call.actor, "putBlob");
-      return blobs.put(hash, call.context.req.raw.body, { owner });
+      const isResult = call.actor.endpoint !== null;
+      const owner = isResult ? await ownerOfTask(call, "putBlob") : call.actor.owner;
+      return blobs.put(hash, call.context.req.raw.body, { owner, isResult });
     },
     headBlob: async (call) => {
       const { size } = await visibleBlob(call);

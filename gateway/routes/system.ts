@@ -4,8 +4,10 @@ import { docsPage } from "../docs-page.ts";
 import type { Gateway } from "../gateway.ts";
 import { json } from "../http/responses.ts";
 import { openApiDocument } from "../openapi.ts";
+import type { StoreStats } from "../store/port.ts";
 import type { Handlers } from "./call.ts";
 
+const STATS_MS = 1000;
 /** Nothing may be loaded from elsewhere, and the page cannot be framed. */
 const PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'";
 
@@ -14,12 +16,13 @@ type Routes = Pick<Handlers, "health" | "ready" | "metrics" | "openapi" | "docs"
 /** The handlers of the theme. */
 export function systemRoutes(gateway: Gateway): Routes {
   const { store, dispatcher, streams, metrics, facts } = gateway;
+  const stats = createStats(store);
   let openApiText: string | undefined;
   let docsText: string | undefined;
   return {
     health: () => ({ ok: true, version: facts.version }),
     ready: async () => {
-      const storeState = await store.stats().then(
+      const storeState = await stats().then(
         () => "ok",
         (error: Error) => error.message,
       );
@@ -28,8 +31,11 @@ export function systemRoutes(gateway: Gateway): Routes {
       return json({ ok, store: storeState, nats }, ok ? 200 : 503);
     },
     metrics: async () => {
-      const stats = await store.stats();
-      const text = metrics.text({ stats, eventStreams: streams.count(), natsConnected: dispatcher.connected() });
+      const text = metrics.text({
+        stats: await stats(),
+        eventStreams: streams.count(),
+        natsConnected: dispatcher.connected(),
+      });
       return new Response(text, { headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" } });
     },
     openapi: () => {
@@ -50,5 +56,18 @@ export function systemRoutes(gateway: Gateway): Routes {
       durability: facts.durability,
       generation: store.generation,
     }),
+  };
+}
+
+/** The store's facts, asked for once a second at most: readiness is open to everybody and must not cost commits. */
+function createStats(store: Gateway["store"]): () => Promise<StoreStats> {
+  let asked: Promise<StoreStats> | undefined;
+  let askedAt = 0;
+  return () => {
+    if (!asked || Date.now() - askedAt > STATS_MS) {
+      asked = store.stats();
+      askedAt = Date.now();
+    }
+    return asked;
   };
 }

@@ -45,7 +45,7 @@ export function taskRoutes(gateway: Gateway): Routes {
     },
     taskResult: async (call) => {
       const { id, owner } = await visibleTask(store, call.actor, "taskResult", param(call, "task"));
-      const signals = [call.actor.revoked, call.context.req.raw.signal];
+      const signals = [call.actor.revoked, call.context.req.raw.signal, gateway.ending];
       const view = await waitForEnd(gateway, { id, owner }, { waitMs: call.query.waitMs, signals });
       if (!view) throw notFound("task", id);
       return jsonText(await taskResultText(store, view), isTerminal(view.state) ? 200 : 202);

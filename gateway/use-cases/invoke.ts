@@ -12,7 +12,7 @@ import { submitTasks } from "./submit-tasks.ts";
 import { taskResultText } from "./task-result.ts";
 import { waitForEnd } from "./wait-for-end.ts";
 
-type Parts = Pick<Gateway, "store" | "dispatcher" | "endpoints" | "hub" | "log">;
+type Parts = Pick<Gateway, "store" | "dispatcher" | "endpoints" | "hub" | "ending">;
 export type Invocation = ParsedBodyOf<"invoke"> & {
   /** id or name */
   function: string;
@@ -39,7 +39,7 @@ export async function invokeFunction(
   const header = { specs: [{ ...options, function: definition.id }], tasks: [{ id, length: body.length }] };
   await submitTasks(parts, actor, { header, body });
   const task = { id, owner: actor.owner };
-  const view = await waitForEnd(parts, task, { waitMs, signals: [clientGone, actor.revoked] });
+  const view = await waitForEnd(parts, task, { waitMs, signals: [clientGone, actor.revoked, parts.ending] });
   if (!view) throw notFound("task", id);
   const ended = isTerminal(view.state);
   if (clientGone.aborted && !ended && options.cancelOnDisconnect) {

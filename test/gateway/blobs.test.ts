@@ -165,6 +165,20 @@ describe("whose a blob is", () => {
   });
 });
 
+describe("a disk that is nearly full", () => {
+  it("N4, rule 27: takes no more blobs of submits, but those of results", async () => {
+    const dir = join(gateway.stateDir, "full");
+    const store = { putBlob: async () => {}, getBlob: async () => undefined, sweepBlobs: async () => [] };
+    const log = pino({ level: "silent" });
+    const blobs = await openBlobs({ dir, store, log, minFreeBytes: Number.MAX_SAFE_INTEGER });
+    const bytes = random(10, 31);
+    const upload = (isResult: boolean) =>
+      blobs.put(hashOf(bytes), new Blob([bytes]).stream(), { owner: "ann", isResult });
+    await expect(upload(false)).rejects.toMatchObject({ code: "STORAGE_FULL", retryable: true });
+    await expect(upload(true)).resolves.toEqual({ blob: hashOf(bytes), size: 10 });
+  });
+});
+
 describe("the sweeper", () => {
   it("rule 28: removes a deleted row's own file, and what crashes left, but no upload under way", async () => {
     const dir = join(gateway.stateDir, "sweeping");
@@ -181,7 +195,7 @@ describe("the sweeper", () => {
     });
     const bytes = random(100, 29);
     const hash = hashOf(bytes);
-    const upload = () => blobs.put(hash, new Blob([bytes]).stream(), { owner: "ann" });
+    const upload = () => blobs.put(hash, new Blob([bytes]).stream(), { owner: "ann", isResult: false });
     await upload();
     const first = rows.get(hash)?.file as string;
     rows.delete(hash);

@@ -106,6 +106,6 @@ describe("gateway.yaml", () => {
                 .join(",")
         }]`,
     );
-    expect(() => parse(levels.join("\n"))).toThrow();
+    expect(() => parse(levels.join("\n"))).toThrow(/gateway\.yaml:1: .*alias/);
   });
 });

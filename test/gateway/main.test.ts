@@ -48,7 +48,7 @@ describe("the gateway's process", () => {
     await using home = await makeGatewayHome();
     const gateway = await home.start();
     const fn = await prepare(gateway);
-    const waiting = call(gateway, "POST", "/v1/functions/f/invoke", { waitMs: 1000, args: [] });
+    const waiting = call(gateway, "POST", "/v1/functions/f/invoke", { waitMs: 60_000, args: [] });
     await expect.poll(async () => JSON.stringify(await (await call(gateway, "GET", "/v1/tasks")).json())).toContain(fn);
     const ended = end(gateway.child, "SIGTERM");
     expect((await waiting).status).toBe(202);
