@@ -178,7 +178,12 @@ export function createBlocks(options: BlocksOptions): Blocks {
       if (block.job !== null || (block.state === "pending" && !block.adopted)) continue;
       const job = await provider.find(block.id);
       if (job === undefined) await gone(block, block.reason ?? "it was never started");
-      else block.job = job;
+      else {
+        block.job = job;
+        await journal.append([recordOf(block)]);
+        // The submission failed only for us: it is there, so it is used.
+        if (block.state === "stopping" && !closed) block.state = "pending";
+      }
     }
     const jobs = [...blocks.values()].filter((block) => block.job !== null);
     if (jobs.length === 0) return;

@@ -5,6 +5,9 @@ import { z } from "zod";
 import { ApiError } from "../protocol/errors.ts";
 import { EndpointConfig } from "./config.ts";
 
+/** A few aliases are convenience, many are a bomb. */
+const MAX_ALIASES = 32;
+
 /** One mistake in a configuration file. Line and column count from 1. */
 export type ConfigMistake = { line: number; column: number; field: string; value: string; expected: string };
 
@@ -38,8 +41,14 @@ export function parseConfig(text: string): { config: EndpointConfig } | { mistak
       }),
     };
   }
-  // A few aliases are convenience, many are a bomb.
-  const result = EndpointConfig.safeParse(document.toJS({ maxAliasCount: 32 }) ?? {});
+  let value: unknown;
+  try {
+    value = document.toJS({ maxAliasCount: MAX_ALIASES }) ?? {};
+  } catch (error) {
+    const expected = `fewer aliases (${(error as Error).message})`;
+    return { mistakes: [{ line: 1, column: 1, field: "the file", value: "too long", expected }] };
+  }
+  const result = EndpointConfig.safeParse(value);
   if (result.success) return { config: result.data };
   const root = document.contents;
   const mistakes: ConfigMistake[] = [];

@@ -1,12 +1,17 @@
 import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { makePrivateDirectory } from "../../deploy/directories.ts";
 import { readJsonFile, writePrivateFile } from "../../deploy/layout.ts";
+import { configSchemaText } from "../../endpoint-agent/config.ts";
 import { readConfigFile } from "../../endpoint-agent/config-file.ts";
 import { endpointLayout } from "../../endpoint-agent/layout.ts";
 import { ApiError } from "../../protocol/errors.ts";
 import { resolveConnection } from "../../sdk/options.ts";
 import type { CliContext } from "../context.ts";
 import { endpointDir } from "./directory.ts";
+
+/** Beside the configuration, for editors. */
+const SCHEMA_FILE = "config.schema.json";
 
 export type ConfigureOptions = {
   description?: string;
@@ -22,6 +27,7 @@ export async function configureEndpoint(context: CliContext, name: string, optio
   const layout = endpointLayout(makePrivateDirectory(endpointDir(context.env, name)));
   const written = !existsSync(layout.config);
   if (written) writePrivateFile(layout.config, configText(name, options));
+  writePrivateFile(join(dirname(layout.config), SCHEMA_FILE), configSchemaText());
   const config = readConfigFile(layout.config);
   const { id, registered } = await register(context, { name: config.name, file: layout.credentials, options });
   if (options.json) {
@@ -66,6 +72,7 @@ function configText(name: string, options: ConfigureOptions): string {
     value === undefined ? `  # ${key}: ${JSON.stringify(fallback)}` : `  ${key}: ${JSON.stringify(value)}`;
   const inPolicy = minBlocks !== undefined || maxBlocks !== undefined || workers !== undefined;
   return [
+    `# yaml-language-server: $schema=${SCHEMA_FILE}`,
     "# A Farcall endpoint; docs/configuration.md says what each field means.",
     `name: ${name}`,
     "",
