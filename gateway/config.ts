@@ -107,7 +107,7 @@ export function parseGatewayConfig(text: string, file: string): GatewayConfig {
     });
   };
 
-  const parsed = GatewayConfig.safeParse(valueOf(document, file));
+  const parsed = GatewayConfig.safeParse(contentOf(document, file));
   if (!parsed.success) {
     const issue = parsed.error.issues[0] as z.core.$ZodIssue;
     if (issue.code !== "unrecognized_keys") return fail(issue.path, expectationOf(issue));
@@ -124,7 +124,7 @@ export function parseGatewayConfig(text: string, file: string): GatewayConfig {
 }
 
 /** The plain value of the document. Throws for aliases that lead nowhere, or that multiply (a billion laughs). */
-function valueOf(document: Document, file: string): unknown {
+function contentOf(document: Document, file: string): unknown {
   try {
     return document.toJS({ maxAliasCount: 100 }) ?? {};
   } catch (cause) {
