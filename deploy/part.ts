@@ -80,7 +80,8 @@ export function createPart(options: PartOptions): Part {
     if (!wanted) return become({ state: "stopped", pid: null });
     const trouble = exit.signal ? `killed by ${exit.signal}` : `ended with code ${exit.code}`;
     const final = exit.code !== null && options.finalCodes?.includes(exit.code);
-    if (options.restart === "never" || final) return become({ state: "failed", pid: null, trouble });
+    const state = exit.code === 0 ? "stopped" : "failed";
+    if (options.restart === "never" || final) return become({ state, pid: null, trouble });
     again(trouble);
   };
 

@@ -1,6 +1,7 @@
 /** Tells a process apart from a later one that was given the same id. */
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 
 export type ProcessIdentity = { pid: number; startTime: string };
 
@@ -23,6 +24,16 @@ export function identify(pid: number): ProcessIdentity | undefined {
 /** Whether exactly this process still lives. */
 export function isSameProcess(identity: ProcessIdentity): boolean {
   return isAlive(identity.pid) && identify(identity.pid)?.startTime === identity.startTime;
+}
+
+/** Resolves true when exactly this process is gone, false when it is still there after `timeoutMs`. */
+export async function waitUntilGone(identity: ProcessIdentity, timeoutMs: number): Promise<boolean> {
+  const deadline = performance.now() + timeoutMs;
+  while (isSameProcess(identity)) {
+    if (performance.now() > deadline) return false;
+    await sleep(50);
+  }
+  return true;
 }
 
 function statOf(pid: number): { state: string; startTime: string } | undefined {

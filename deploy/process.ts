@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { createInterface } from "node:readline";
 import type { Environment } from "./directories.ts";
+import { createEscalation } from "./escalation.ts";
 
 export type ProcessSpec = {
   name: string;
@@ -32,9 +33,6 @@ export type RunningProcess = {
   stop(graceMs: number): Promise<Exit>;
   kill(): Promise<Exit>;
 };
-
-/** From the second SIGTERM to SIGKILL. */
-const HURRY_MS = 3_000;
 
 /** A process that ended, or said nothing, before it was ready. */
 export class StartError extends Error {
@@ -81,22 +79,16 @@ export async function startProcess(spec: ProcessSpec): Promise<RunningProcess> {
 }
 
 function stopping(child: ChildProcess, exited: Promise<Exit>): Pick<RunningProcess, "stop" | "kill"> {
-  const kill = () => {
-    child.kill("SIGKILL");
-    return exited;
-  };
+  const escalation = createEscalation((signal) => void child.kill(signal));
+  void exited.then(escalation.over);
   return {
-    kill,
-    stop: async (graceMs) => {
-      child.kill("SIGTERM");
-      let timer = setTimeout(() => {
-        // An agent that waits for running work kills it at the second signal; killed itself, it could not.
-        child.kill("SIGTERM");
-        timer = setTimeout(() => child.kill("SIGKILL"), HURRY_MS);
-      }, graceMs);
-      const exit = await exited;
-      clearTimeout(timer);
-      return exit;
+    kill() {
+      child.kill("SIGKILL");
+      return exited;
+    },
+    stop(graceMs) {
+      escalation.begin(graceMs);
+      return exited;
     },
   };
 }

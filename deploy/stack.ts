@@ -2,8 +2,11 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { stringify } from "yaml";
+import { liveHolder } from "../endpoint-agent/directory-lock.ts";
+import { endpointLayout } from "../endpoint-agent/layout.ts";
 import { EXIT_DO_NOT_RESTART } from "../endpoint-agent/manager-config.ts";
 import { directoriesOf, type Environment, makePrivateDirectory } from "./directories.ts";
+import { endProcess } from "./escalation.ts";
 import { type Layout, layoutOf, programFile, readJsonFile, writePrivateFile } from "./layout.ts";
 import { ensureLocalEndpoint } from "./local-endpoint.ts";
 import { ensureNatsAuth } from "./nats/auth.ts";
@@ -11,6 +14,7 @@ import { natsProcess, natsUrl } from "./nats/run.ts";
 import { createPart, type Part, type PartStatus } from "./part.ts";
 import { freePort, LOOPBACK } from "./ports.ts";
 import type { ProcessSpec } from "./process.ts";
+import { waitUntilGone } from "./process-identity.ts";
 
 export type StackOptions = {
   /** holds everything: database, endpoints, logs */
@@ -40,6 +44,8 @@ export type Stack = {
   stop(options?: { graceMs?: number }): Promise<void>;
 };
 
+/** An agent ends so only when it is asked to: `farcall endpoint stop`. */
+const EXIT_STOPPED = 0;
 /** The gateway's configuration is wrong: starting it again changes nothing. */
 const EXIT_CONFIG = 2;
 const READY_TIMEOUT_MS = 30_000;
@@ -54,13 +60,13 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   writeGatewayConfig(layout, ports, options);
 
   const parts = new Map<string, Part>();
-  const add = (name: string, spec: () => ProcessSpec): Part => {
+  const add = (name: string, spec: () => ProcessSpec, finalCodes: readonly number[] = []): Part => {
     const onChange = () => options.onChange?.([...parts.values()].map((part) => part.status()));
     const part = createPart({
       name,
       spec,
       restart: options.restart ?? "always",
-      finalCodes: [EXIT_DO_NOT_RESTART, EXIT_CONFIG],
+      finalCodes,
       onChange,
     });
     parts.set(name, part);
@@ -69,6 +75,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const stop: Stack["stop"] = async ({ graceMs = STOP_GRACE_MS } = {}) => {
     const agents = [...parts].filter(([name]) => name.startsWith("agent:"));
     await Promise.all(agents.map(([, part]) => part.stop(graceMs)));
+    // One that `farcall endpoint start` started again is not a part, but needs this gateway.
+    await Promise.all(options.endpoints.map(({ name }) => endAgent(layout.endpointDir(name), graceMs)));
     await parts.get("gateway")?.stop(graceMs);
     await parts.get("nats")?.stop(graceMs);
   };
@@ -78,7 +86,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const nats = add("nats", () =>
       natsProcess({ path: options.natsServer, authDir: layout.natsDir, port: ports.nats, logFile }),
     );
-    const gateway = add("gateway", () => gatewayProcess(layout, options));
+    const gateway = add("gateway", () => gatewayProcess(layout, options), [EXIT_CONFIG]);
     // Together: the gateway waits for its wire by itself.
     const [, info] = await Promise.all([nats.start(), gateway.start()]);
     const url = String(info.url);
@@ -87,7 +95,9 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       options.endpoints.map(async (wanted) => {
         const dir = layout.endpointDir(wanted.name);
         const id = await ensureLocalEndpoint({ ...wanted, dir }, { url, token });
-        await add(`agent:${wanted.name}`, () => agentProcess(layout, wanted.name, options)).start();
+        await letGo(dir);
+        const codes = [EXIT_STOPPED, EXIT_DO_NOT_RESTART];
+        await add(`agent:${wanted.name}`, () => agentProcess(layout, wanted.name, options), codes).start();
         return { name: wanted.name, id, dir };
       }),
     );
@@ -108,6 +118,19 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     await stop({ graceMs: 2_000 });
     throw error;
   }
+}
+
+/** Another agent of this directory makes way; its managers run on and are taken over. */
+async function letGo(dir: string): Promise<void> {
+  const holder = liveHolder(endpointLayout(dir).lock);
+  if (!holder) return;
+  process.kill(holder.pid, "SIGUSR2");
+  await waitUntilGone(holder, READY_TIMEOUT_MS);
+}
+
+async function endAgent(dir: string, graceMs: number): Promise<void> {
+  const holder = liveHolder(endpointLayout(dir).lock);
+  if (holder) await endProcess(holder, graceMs);
 }
 
 type Ports = { nats: number; gateway: number };
@@ -139,7 +162,9 @@ function gatewayProcess(layout: Layout, options: StackOptions): ProcessSpec {
 
 function agentProcess(layout: Layout, name: string, options: StackOptions): ProcessSpec {
   const args = ["endpoint-agent/main", "--dir", layout.endpointDir(name)] as const;
-  return nodeProcess(`agent-${name}`, args, { layout, options });
+  const agent = nodeProcess(`agent-${name}`, args, { layout, options });
+  // Where `farcall endpoint logs` looks.
+  return { ...agent, logFile: endpointLayout(layout.endpointDir(name)).log };
 }
 
 function nodeProcess(

@@ -1,14 +1,16 @@
+import { rmSync } from "node:fs";
 import type { Command } from "commander";
 import { directoriesOf } from "../../deploy/directories.ts";
 import { layoutOf } from "../../deploy/layout.ts";
-import { isSameProcess } from "../../deploy/process-identity.ts";
-import { killLeftovers, type RunningUp, readRunning, waitUntilGone } from "../../deploy/up/running.ts";
+import { isSameProcess, waitUntilGone } from "../../deploy/process-identity.ts";
+import { endLeftovers, type RunningUp, readRunning } from "../../deploy/up/running.ts";
 import { ApiError } from "../../protocol/errors.ts";
 import { addCommand } from "../command.ts";
 import type { CliContext } from "../context.ts";
 
+const LEFTOVER_GRACE_MS = 30_000;
 const STOP_TIMEOUT_MS = 60 * 60_000;
-const NOW_TIMEOUT_MS = 20_000;
+const NOW_TIMEOUT_MS = 60_000;
 
 type DownOptions = { now?: boolean; json?: boolean };
 
@@ -38,7 +40,9 @@ async function down({ env, terminal, signal }: CliContext, options: DownOptions)
   if (!running) return "not-running";
   if (!isSameProcess(running)) {
     // The supervisor is dead; its parts need not be.
-    return (await killLeftovers(layout)).length > 0 ? "stopped" : "not-running";
+    const ended = await endLeftovers(layout, options.now ? 0 : LEFTOVER_GRACE_MS);
+    rmSync(layout.running, { force: true });
+    return ended > 0 ? "stopped" : "not-running";
   }
   terminal.status("stopping …");
   await stop(running, { now: options.now === true, signal });

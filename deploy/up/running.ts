@@ -1,6 +1,7 @@
 /** The note that a running `farcall up` keeps of itself and its parts, so that a second one, `status` and `down` find it. */
 import { rmSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
+import { endProcess } from "../escalation.ts";
 import type { Layout } from "../layout.ts";
 import { readJsonFile, writePrivateFile } from "../layout.ts";
 import type { PartStatus } from "../part.ts";
@@ -61,25 +62,25 @@ export function createRunningNote(layout: Layout, version: string) {
  * Kills parts that outlived their `up`. Nothing is lost: the database and the agent's journal survive it, and the managers
  * go on with their tasks until the next agent takes them up again.
  */
-export async function killLeftovers(layout: Layout): Promise<number[]> {
-  const killed: number[] = [];
-  for (const { pid, startTime } of readRunning(layout)?.parts ?? []) {
-    if (pid === null || startTime === null || !isSameProcess({ pid, startTime })) continue;
-    process.kill(pid, "SIGKILL");
-    killed.push(pid);
-    while (isSameProcess({ pid, startTime })) await sleep(10);
-  }
-  return killed;
+export async function killLeftovers(layout: Layout): Promise<number> {
+  const left = leftovers(layout);
+  for (const { pid } of left) process.kill(pid, "SIGKILL");
+  for (const identity of left) while (isSameProcess(identity)) await sleep(10);
+  return left.length;
 }
 
-/** Resolves true when exactly this process is gone, false when it is still there after `timeoutMs`. */
-export async function waitUntilGone(identity: ProcessIdentity, timeoutMs: number): Promise<boolean> {
-  const deadline = performance.now() + timeoutMs;
-  while (isSameProcess(identity)) {
-    if (performance.now() > deadline) return false;
-    await sleep(50);
-  }
-  return true;
+/** Ends parts that outlived their `up` for good, with the work that they run; agents first, as they are listed last. */
+export async function endLeftovers(layout: Layout, graceMs: number): Promise<number> {
+  const left = leftovers(layout);
+  for (const identity of left.reverse()) await endProcess(identity, graceMs);
+  return left.length;
+}
+
+function leftovers(layout: Layout): ProcessIdentity[] {
+  return (readRunning(layout)?.parts ?? []).flatMap(({ pid, startTime }) => {
+    if (pid === null || startTime === null) return [];
+    return isSameProcess({ pid, startTime }) ? [{ pid, startTime }] : [];
+  });
 }
 
 function startTimeOf(pid: number | null, known: Map<number | null, string | null>): string | null {

@@ -28,7 +28,7 @@ export type Up = {
   profile: string;
   /** Lets running work end, for as long as `graceMs`, then stops everything. */
   drain(graceMs: number): Promise<void>;
-  /** SIGKILL for every part, at once. */
+  /** Does not wait for running work: it is killed. */
   kill(): Promise<void>;
 };
 
@@ -40,7 +40,7 @@ export async function up(options: UpOptions): Promise<{ running: RunningUp } | {
     const running = findRunning(layout);
     if (running) return { running };
     const left = await killLeftovers(layout);
-    if (left.length > 0) options.log(`ended ${left.length} processes that an earlier up had left behind`);
+    if (left > 0) options.log(`ended ${left} processes that an earlier up had left behind`);
     return { note: createRunningNote(layout, VERSION) };
   });
   if (!("note" in claimed)) return { running: claimed.running };

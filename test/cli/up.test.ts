@@ -124,12 +124,43 @@ describe("farcall up", { timeout: 120_000 }, () => {
     });
   });
 
-  it("down stops what a killed up left behind", async () => {
+  it("down ends what a killed up left behind, and the work that runs there", async () => {
     const up = await home.json<Up>(["up", "--detach"]);
+    const work = home.start(["run", "--", "echo on; sleep 600"]);
+    await waitFor(() => work.stdout() === "on\n");
     process.kill(up.pid, "SIGKILL");
     await waitFor(() => !isAlive(up.pid));
-    expect(await home.json(["down"])).toEqual({ state: "stopped" });
-    await waitFor(() => !processesUnder(home.dir).some((command) => /gateway|nats-server|agent/.test(command)));
+    expect(await home.json(["down", "--now"])).toEqual({ state: "stopped" });
+    work.child.kill("SIGKILL");
+    await work.done;
+    await waitFor(() => processesUnder(home.dir).length === 0);
+  });
+
+  it("a second Ctrl-C does not wait for running work, which starts again with the next up", async () => {
+    const running = await upInForeground();
+    const go = join(home.dir, "go");
+    const again = `echo x >> '${home.dir}/starts'; until [ -e '${go}' ]; do sleep 0.05; done`;
+    const id = (await home.run(["call", "--no-wait", "--python", await shellScript(again)])).stdout.trim();
+    await waitFor(() => existsSync(join(home.dir, "starts")));
+    running.child.kill("SIGINT");
+    await waitFor(() => running.stderr().includes("draining"));
+    running.child.kill("SIGINT");
+    expect((await running.done).code).toBe(130);
+    await waitFor(() => processesUnder(home.dir).length === 0);
+    await writeFile(go, "");
+    await home.json(["up", "--detach"]);
+    await waitFor(async () => (await home.json<{ state: string }>(["tasks", "show", id])).state === "succeeded");
+    expect(readFileSync(join(home.dir, "starts"), "utf8")).toBe("x\nx\n");
+  });
+
+  it("stays stopped when its agent is stopped on purpose, and takes it up again with the next up", async () => {
+    await home.json(["up", "--detach"]);
+    await home.json(["endpoint", "stop", "laptop"]);
+    await waitFor(async () => partOf(await status(), "agent:laptop")?.state === "stopped");
+    await home.json(["endpoint", "start", "laptop"]);
+    expect(await echo("by hand")).toBe("by hand\n");
+    await home.json(["down"]);
+    await waitFor(() => processesUnder(home.dir).length === 0);
   });
 
   it("listens on the loopback interface only", async () => {
@@ -180,4 +211,13 @@ describe("farcall up", { timeout: 120_000 }, () => {
 async function sleeper(): Promise<string> {
   await writeFile(join(home.dir, "sleeper.py"), "import time\ndef nap(s):\n    time.sleep(s)\n    return s\n");
   return "sleeper.py:nap";
+}
+
+/** A Python function that runs a line of sh. */
+async function shellScript(line: string): Promise<string> {
+  await writeFile(
+    join(home.dir, "script.py"),
+    `import subprocess\ndef script():\n    subprocess.run(${JSON.stringify(line)}, shell=True, check=True)\n`,
+  );
+  return "script.py:script";
 }

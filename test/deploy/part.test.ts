@@ -23,17 +23,39 @@ afterEach(async () => {
 
 describe("a part of a stack", () => {
   it("is ready when it says so, and stops at SIGTERM", async () => {
-    const part = nodePart(`${READY} process.on("SIGTERM", () => process.exit(0)); ${STAY}`);
+    const part = nodePart(`process.on("SIGTERM", () => process.exit(0)); ${READY} ${STAY}`);
     const info = await part.start();
     expect(part.status()).toMatchObject({ state: "running", pid: info.pid });
     expect(await part.stop(5_000)).toEqual({ code: 0, signal: null });
     expect(isAlive(info.pid as number)).toBe(false);
   });
 
-  it("is killed when it does not stop in time", async () => {
+  it("is asked a second time when it does not stop in time, as an agent expects", async () => {
+    const twice = `let asked = 0; process.on("SIGTERM", () => { if (++asked === 2) process.exit(5); });`;
+    const part = nodePart(`${twice} ${READY} ${STAY}`);
+    await part.start();
+    expect(await part.stop(50)).toEqual({ code: 5, signal: null });
+  });
+
+  it("is hurried when the stop is asked for again with less time", async () => {
+    const twice = `let asked = 0; process.on("SIGTERM", () => { if (++asked === 2) process.exit(5); });`;
+    const part = nodePart(`${twice} ${READY} ${STAY}`);
+    await part.start();
+    const patient = part.stop(3_600_000);
+    void part.stop(0);
+    expect(await patient).toEqual({ code: 5, signal: null });
+  });
+
+  it("is killed when nothing else helps", { timeout: 60_000 }, async () => {
     const part = nodePart(`process.on("SIGTERM", () => {}); ${READY} ${STAY}`);
     await part.start();
     expect(await part.stop(50)).toEqual({ code: null, signal: "SIGKILL" });
+  });
+
+  it("that ends of itself with a final code 0 is stopped, not failed", async () => {
+    const part = nodePart(`${READY} setTimeout(() => process.exit(0), 20);`, { finalCodes: [0] });
+    await part.start();
+    await vi.waitFor(() => expect(part.status().state).toBe("stopped"), { timeout: 10_000 });
   });
 
   it("comes back after kill -9, as another process", async () => {
