@@ -37,6 +37,8 @@ export type Placement = {
 
 /** A task that waited this long without fitting keeps later ones from being started before it. */
 const STARVED_MS = 1_000;
+/** What a worker holds behind a task of this length is taken back (ticker.ts). */
+export const LONG_MS = 50;
 /** Modules cannot be unloaded, so a worker that has loaded this many functions is replaced. */
 const FUNCTIONS_PER_WORKER = 64;
 
@@ -51,6 +53,12 @@ export function createPlacement(parts: PlacementParts): Placement {
   const matches = (worker: Worker, queue: Queue) =>
     worker.key === queue.workerKey ||
     (worker.key === undefined && worker.runtime === queue.runtime && worker.memoryMb === queue.resources.memoryMb);
+
+  /** One whose task runs for long is given nothing behind it. */
+  const slow = (worker: Worker) => {
+    const running = worker.tasks[0];
+    return running !== undefined && performance.now() - running.startedAt > LONG_MS;
+  };
 
   const settle = (worker: Worker) => {
     if (worker.tasks.length > 0 || worker.reserved) return;
@@ -124,7 +132,9 @@ export function createPlacement(parts: PlacementParts): Placement {
       placeCommands(queue);
       return;
     }
-    const serving = pool.workers.filter((worker) => worker.queue === queue && worker.state === "ready");
+    const serving = pool.workers.filter(
+      (worker) => worker.queue === queue && worker.state === "ready" && !slow(worker),
+    );
     const free = pool.workers.filter((worker) => idle(worker) && !worker.queue && matches(worker, queue));
     const usable = free.slice(0, resources.room(queue.resources));
     const sharers = serving.length + usable.length;

@@ -2,6 +2,7 @@
 import type { CommandRuns } from "./commands.ts";
 import type { KillReason } from "./deaths.ts";
 import type { MemoryGuard } from "./memory.ts";
+import { LONG_MS } from "./placement.ts";
 import type { Pool } from "./pool.ts";
 import type { Task } from "./task.ts";
 import { takeBack, type Worker } from "./worker.ts";
@@ -22,8 +23,8 @@ export type Ticker = {
   stop(): void;
 };
 
-/** A task that runs this long is reported as started, and what its worker holds behind it goes elsewhere. */
-export const START_REPORT_MS = 50;
+/** A task that runs this long is reported as started. */
+const START_REPORT_MS = 50;
 const TICK_MS = 25;
 const MEMORY_EVERY = 8;
 
@@ -47,7 +48,7 @@ export function createTicker({ pool, commands, reportStart, onUnstarted, after }
     const task = worker.tasks[0];
     if (!task) return;
     watch(task, worker, (reason) => pool.kill(worker, reason));
-    if (worker.tasks.length > 1 && performance.now() - task.startedAt >= START_REPORT_MS) onUnstarted(takeBack(worker));
+    if (worker.tasks.length > 1 && performance.now() - task.startedAt > LONG_MS) onUnstarted(takeBack(worker));
   };
   const tick = () => {
     timer = undefined;

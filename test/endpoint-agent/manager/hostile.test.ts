@@ -1,0 +1,164 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { isAlive, nonceOf, processesWith } from "./support.ts";
+import { startTestAgent, type TestAgent } from "./test-agent.ts";
+
+describe("a manager with hostile tasks", () => {
+  let agent: TestAgent;
+  beforeAll(async () => {
+    agent = await startTestAgent();
+  });
+  afterAll(() => agent.stop());
+  const js = (text: string) => agent.register({ runtime: "javascript" }, text);
+  const py = (text: string) => agent.register({ runtime: "python", entry: "f" }, text);
+  const pidsIn = (file: string, count: number) =>
+    agent.until(() => {
+      if (!existsSync(file)) return false;
+      const pids = readFileSync(file, "utf8").trim().split("\n").filter(Boolean).map(Number);
+      return pids.length === count && pids;
+    }, `${count} pids in ${file}`);
+
+  it.each([
+    [
+      "JavaScript",
+      js,
+      `import { spawn } from "node:child_process"; import { appendFileSync } from "node:fs";
+       export default (file) => { const c = spawn("sleep", ["1000"], { detached: true, stdio: "ignore" }); c.unref(); appendFileSync(file, c.pid + "\\n"); };`,
+    ],
+    [
+      "Python, with a double fork",
+      py,
+      `import os, time
+def f(file):
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            with open(file, 'a') as out:
+                out.write(str(os.getpid()) + '\\n')
+            os.closerange(0, 3)
+            time.sleep(1000)
+        os._exit(0)
+    os.wait()
+    while not os.path.exists(file):
+        time.sleep(0.01)
+`,
+    ],
+  ])("W6: kills a daemon that %s left, and keeps the worker", async (name, register, text) => {
+    const file = join(agent.dir, `daemon-${name.length}`);
+    const { outcome, worker } = await agent.call(register(text), [file]);
+    expect(outcome).toBe("succeeded");
+    const [pid] = await pidsIn(file, 1);
+    await agent.until(() => !isAlive(pid as number), "the daemon's end");
+    const again = await agent.call(
+      register === js ? js("export default () => 1;") : py("def f():\n    return 1\n"),
+      [],
+    );
+    expect([again.value, again.worker]).toEqual([1, worker]);
+  });
+
+  it("W6: kills what a command left running, also out of its session", async () => {
+    const file = join(agent.dir, "command-daemon");
+    const fn = agent.register({ runtime: "command" }, "setsid sh -c 'echo $$ >> {file}; exec sleep 1000' & sleep 0.2");
+    expect((await agent.call(fn, [{ file }])).outcome).toBe("succeeded");
+    const [pid] = await pidsIn(file, 1);
+    await agent.until(() => !isAlive(pid as number), "the daemon's end");
+  });
+
+  it("W6: lets a task keep helpers that live as long as its worker", async () => {
+    const text = `import { spawn } from "node:child_process"; let helper;
+       export default () => { helper ??= spawn("sleep", ["1000"], { stdio: "ignore" }); return [helper.pid, helper.exitCode, helper.signalCode]; };`;
+    const first = (await agent.call(js(text), [])).value as unknown[];
+    for (let i = 0; i < 5; i++) expect((await agent.call(js(text), [])).value).toEqual([first[0], null, null]);
+  });
+
+  it.each([
+    ["frames without the token", 'const h = Buffer.from(JSON.stringify({ n: 1, token: "guess", ms: 0 }));'],
+    ["frames that are no object", 'const h = Buffer.from("null");'],
+    ["garbage", 'const h = Buffer.from("{");'],
+  ])("W10: %s on the results' descriptor are rejected, and are a strike", async (_, header) => {
+    const fn = js(
+      `import { writeSync } from "node:fs";
+       export default async () => {
+         ${header}
+         const p = Buffer.alloc(8); p.writeUInt32BE(h.length, 0);
+         for (let fd = 3; fd <= 10; fd++) try { writeSync(fd, Buffer.concat([p, h])); } catch {}
+         await new Promise((r) => setTimeout(r, 60_000));
+       };`,
+    );
+    const { outcome, started, failure } = await agent.call(fn, []);
+    expect([outcome, started, failure?.code]).toEqual(["lost", true, "WORKER_LOST"]);
+    expect(failure?.details).toEqual({ forged: true });
+    expect((await agent.call(js("export default () => 'well';"), [])).value).toBe("well");
+  });
+
+  it("W10: a task cannot answer for another, even with the token", async () => {
+    const fn = py(
+      "import os, struct, json, sys\ndef f():\n    frame = sys._getframe()\n    while not hasattr(frame.f_locals.get('self'), 'setup'):\n        frame = frame.f_back\n    token = frame.f_locals['self'].setup['token']\n    h = json.dumps({'n': 4000, 'token': token, 'ms': 0}).encode()\n    os.write(4, struct.pack('>II', len(h), 0) + h)\n    import time\n    time.sleep(60)\n",
+    );
+    expect((await agent.call(fn, [])).failure).toMatchObject({ code: "WORKER_LOST", details: { forged: true } });
+  });
+
+  it("W11: poison tasks cost their own workers, each a strike, and all others are done", async () => {
+    const poison = js("export default () => process.kill(process.pid, 'SIGKILL');");
+    const good = js("export default (x) => x;");
+    const poisoned: string[] = [];
+    const fine: string[] = [];
+    for (let i = 0; i < 10; i++) {
+      fine.push(
+        ...agent.submit(
+          good,
+          Array.from({ length: 100 }, (_, n) => [i * 100 + n]),
+        ),
+      );
+      poisoned.push(...agent.submit(poison, [[]]));
+    }
+    for (const id of poisoned) {
+      expect(await agent.result(id)).toMatchObject({
+        outcome: "lost",
+        started: true,
+        failure: { code: "WORKER_LOST" },
+      });
+    }
+    for (const [i, id] of fine.entries()) expect((await agent.result(id)).value).toBe(i);
+  });
+
+  it("keeps workers of different owners apart, and does not leak between them", async () => {
+    const fn = js(
+      "globalThis.secret ??= undefined; export default (x) => { const seen = globalThis.secret; globalThis.secret = x; return [process.pid, seen ?? null]; };",
+    );
+    const pids = new Map<string, Set<number>>();
+    for (let i = 0; i < 6; i++) {
+      for (const owner of ["ann", "bob", "cy"]) {
+        const [pid, seen] = (await agent.call(fn, [owner], { owner })).value as [number, string | null];
+        expect([owner, null]).toContain(seen);
+        pids.set(owner, (pids.get(owner) ?? new Set()).add(pid));
+      }
+    }
+    const [ann, bob, cy] = ["ann", "bob", "cy"].map((owner) => [...(pids.get(owner) as Set<number>)]) as [
+      number[],
+      number[],
+      number[],
+    ];
+    expect(new Set([...ann, ...bob, ...cy]).size).toBe(ann.length + bob.length + cy.length);
+  });
+
+  it("I6: leaves no process and no file when it is stopped", async () => {
+    const other = await startTestAgent();
+    const nonce = nonceOf(other.frames);
+    const fn = other.register(
+      { runtime: "javascript" },
+      "import { spawn } from 'node:child_process'; export default () => { spawn('sleep', ['1000'], { detached: true }); for (;;); };",
+    );
+    other.submit(fn, [[]]);
+    await other.until(
+      () => processesWith(`FARCALL_WORKER=${nonce}/`).length >= 2 && other.starts.length === 1,
+      "processes",
+    );
+    other.send({ kind: "stop" });
+    expect(await other.exited).toBe(0);
+    await agent.until(() => processesWith(`FARCALL_WORKER=${nonce}/`).length === 0, "the end of all");
+    expect(readdirSync(other.dir)).not.toContain("manager");
+    await other.stop();
+  });
+});
