@@ -9,13 +9,13 @@ export const BATCH_BYTES = 512 * 1024;
 const encoder = new TextEncoder();
 
 /** How many calls from `start` make up the next batch. Calls that ended in the meantime count as nothing. */
-export function batchEnd(queue: readonly Call[], start: number): number {
+export function batchEnd(queue: readonly Call[], start: number, maxTasks: number = BatchLimits.maxTasks): number {
   const specs = new Set<string>();
   let tasks = 0;
   let bytes = 0;
   let i = start;
   let lastSpec: unknown;
-  for (; i < queue.length && tasks < BatchLimits.maxTasks; i++) {
+  for (; i < queue.length && tasks < maxTasks; i++) {
     const call = queue[i] as Call;
     if (call.phase === "ended") continue;
     const size = inlineSize(call);

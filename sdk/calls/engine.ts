@@ -60,7 +60,8 @@ export function createEngine({ http, defaultEndpoint, closed, retry, maxSubmits,
     fetchResult: (taskId) => payloads.result(taskId),
     onNeed: (needed) => stream.need(needed),
     onRemoved(call, wasAccepted) {
-      if (!wasAccepted) unaccepted.down();
+      if (wasAccepted) submitter.ended();
+      else unaccepted.down();
       if (call.spec.signal) releaseSignal(call.spec);
     },
   });
@@ -81,8 +82,8 @@ export function createEngine({ http, defaultEndpoint, closed, retry, maxSubmits,
   });
   stream.addGroup(group);
   const submitter = createSubmitter({
-    async send(data, { patient }) {
-      const { bytes } = await http.read("submitTasks", { bytes: { type: FRAME_MEDIA_TYPE, data }, patient });
+    async send(data) {
+      const { bytes } = await http.read("submitTasks", { bytes: { type: FRAME_MEDIA_TYPE, data }, waitForRoom: false });
       return JSON.parse(new TextDecoder().decode(bytes)) as SubmitAnswer;
     },
     ready: () => (stream.isReady ? undefined : stream.ready()),
@@ -98,6 +99,7 @@ export function createEngine({ http, defaultEndpoint, closed, retry, maxSubmits,
     },
     onRefused: (call, error) => void repair(call, error),
     maxSubmits,
+    fullForMs: retry.retryForMs,
   });
 
   function failAll(error: unknown): void {

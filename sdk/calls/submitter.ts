@@ -3,20 +3,25 @@ import { ApiError } from "../../protocol/errors.ts";
 import type { SubmitAnswer } from "../../protocol/operations.ts";
 import { batchEnd, encodeSubmit } from "./batch.ts";
 import type { Call } from "./call.ts";
+import { createRoom } from "./room.ts";
 
 export type SubmitterDeps = {
-  /** Resolves when the batch is on the gateway's disk; repeats by itself what may succeed later. */
-  send(frame: Uint8Array, options: { patient: boolean }): Promise<SubmitAnswer>;
+  /** Resolves when the batch is on the gateway's disk; repeats by itself what may succeed later, but for QUEUE_FULL. */
+  send(frame: Uint8Array): Promise<SubmitAnswer>;
   /** Resolves when the event stream would see the end of what is sent now; undefined when it would already. */
   ready(): Promise<void> | undefined;
   onAccepted(call: Call): void;
   /** Refused for good, or until something is mended: the owner decides. */
   onRefused(call: Call, error: unknown): void;
   maxSubmits: number;
+  /** how long a full queue is waited out by calls that are not patient */
+  fullForMs: number;
 };
 
 export type Submitter = {
   add(call: Call): void;
+  /** A call of this client has ended, so there is room for another one. */
+  ended(): void;
   /** Resolves when nothing waits to be sent or is under way. */
   settled(): Promise<void>;
 };
@@ -28,6 +33,7 @@ export function createSubmitter(deps: SubmitterDeps): Submitter {
   let underWay = 0;
   let scheduled = false;
   let waiters: (() => void)[] = [];
+  const room = createRoom();
 
   function schedule(): void {
     if (scheduled) return;
@@ -47,8 +53,8 @@ export function createSubmitter(deps: SubmitterDeps): Submitter {
       });
       return;
     }
-    while (underWay < deps.maxSubmits && head < queue.length) {
-      const end = batchEnd(queue, head);
+    while (underWay < deps.maxSubmits && head < queue.length && !room.full) {
+      const end = batchEnd(queue, head, room.limit);
       const batch: Call[] = [];
       for (; head < end; head++) {
         const call = queue[head] as Call;
@@ -70,8 +76,13 @@ export function createSubmitter(deps: SubmitterDeps): Submitter {
     underWay++;
     for (const call of batch) call.phase = "sent";
     try {
-      settle(batch, await deps.send(encodeSubmit(batch), { patient: batch.every((call) => call.spec.patient) }));
+      settle(batch, await deps.send(encodeSubmit(batch)));
+      room.accepted();
     } catch (error) {
+      if (error instanceof ApiError && error.code === "QUEUE_FULL") {
+        await holdBack(batch, error);
+        return;
+      }
       // One call that the gateway cannot take must not take the others with it.
       const parts = error instanceof ApiError && !error.retryable ? bySpec(batch) : [batch];
       if (parts.length > 1) for (const part of parts) await submit(part);
@@ -81,6 +92,24 @@ export function createSubmitter(deps: SubmitterDeps): Submitter {
       if (head < queue.length) schedule();
       else checkSettled();
     }
+  }
+
+  /** Puts the batch back in front and waits for room. The next one is smaller: a batch goes in as a whole or not at all. */
+  async function holdBack(batch: readonly Call[], error: ApiError): Promise<void> {
+    const wait = room.refused(batch.length, error);
+    const impatient = room.fullMs() > deps.fullForMs;
+    const kept: Call[] = [];
+    for (const call of batch) {
+      if (call.phase !== "sent") continue;
+      if (impatient && !call.spec.patient) deps.onRefused(call, error);
+      else {
+        call.phase = "unsent";
+        kept.push(call);
+      }
+    }
+    queue = [...kept, ...queue.slice(head)];
+    head = 0;
+    await wait;
   }
 
   function settle(batch: readonly Call[], answer: SubmitAnswer): void {
@@ -119,6 +148,7 @@ export function createSubmitter(deps: SubmitterDeps): Submitter {
       queue.push(call);
       schedule();
     },
+    ended: () => room.ended(),
     settled() {
       if (underWay === 0 && head === queue.length) return Promise.resolve();
       return new Promise((resolve) => waiters.push(resolve));

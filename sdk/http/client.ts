@@ -12,7 +12,8 @@ export type SendOptions = LooseRequest & {
   headers?: Record<string, string>;
   /** false: one try only (the event stream has a loop of its own) */
   retry?: boolean;
-  patient?: boolean;
+  /** false: QUEUE_FULL is for the caller to deal with */
+  waitForRoom?: boolean;
 };
 
 export type HttpClient = {
@@ -90,7 +91,7 @@ export function createHttpClient({ connect, retry, signal: closed }: HttpClientD
         const failure =
           thrown instanceof Refused ? { error: thrown.error, retryAfterMs: thrown.retryAfterMs } : { error: thrown };
         if (thrown instanceof Refused) reached = true;
-        const policy = { ...retry, reached, idempotent, patient: options.patient ?? false };
+        const policy = { ...retry, reached, idempotent, waitForRoom: options.waitForRoom ?? true };
         const now = { tries, elapsedMs: performance.now() - started, random: Math.random() };
         const delay = options.retry === false ? undefined : retryDelay(failure, policy, now);
         if (delay === undefined) throw shown(failure.error, idempotent);
@@ -132,10 +133,10 @@ class Refused extends Error {
 
 async function refusal(answer: Answer): Promise<Refused> {
   const bytes = await answer.bytes();
-  return new Refused(
-    errorOf(answer.status, decoder.decode(bytes)),
-    parseRetryAfter(answer.header("retry-after"), Date.now()),
-  );
+  const retryAfterMs = parseRetryAfter(answer.header("retry-after"), Date.now());
+  const error = errorOf(answer.status, decoder.decode(bytes));
+  if (retryAfterMs !== undefined) error.details.retryAfterMs ??= retryAfterMs;
+  return new Refused(error, retryAfterMs);
 }
 
 /** What stands behind an error status; a proxy on the way may have answered instead of the gateway. */

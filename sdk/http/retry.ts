@@ -10,8 +10,8 @@ export type RetryPolicy = {
   reached: boolean;
   /** whether a request whose outcome is unknown may be sent again */
   idempotent: boolean;
-  /** QUEUE_FULL is waited out however long it takes: who submits a stream wants to be held back, not stopped */
-  patient?: boolean;
+  /** false: a full queue is the caller's affair, who can send less */
+  waitForRoom?: boolean;
 };
 
 /** A request that got no answer, so that it is unknown whether it was carried out. */
@@ -33,10 +33,10 @@ export function retryDelay(
   if (error instanceof NoAnswer) {
     if (!policy.idempotent) return undefined;
   } else if (!(error instanceof ApiError) || !error.retryable) return undefined;
+  else if (error.code === "QUEUE_FULL" && policy.waitForRoom === false) return undefined;
   else if (error.code === "INTERNAL" && (now.tries >= TRIES_OF_INTERNAL || !policy.idempotent)) return undefined;
   const backoff = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** (now.tries - 1)) * (0.5 + now.random / 2);
   const delay = Math.max(backoff, retryAfterMs ?? 0);
-  if (policy.patient && error instanceof ApiError && error.code === "QUEUE_FULL") return delay;
   const limit = policy.reached ? policy.retryForMs : policy.connectForMs;
   return now.elapsedMs + delay > limit ? undefined : delay;
 }

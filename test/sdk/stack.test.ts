@@ -151,3 +151,18 @@ describe("a client of a whole Farcall", () => {
     await client.close();
   });
 });
+
+it("map is held back by a full queue, and loses nothing", async () => {
+  const small = await startStack({ gateway: { limits: { perOwner: { tasks: 150, bytes: 10_000_000 } } } });
+  const client = new Farcall({ url: small.url, token: small.token });
+  const inc = client.function((x: number) => x + 1, { name: "inc" });
+  const items = Array.from({ length: 2_000 }, (_, i) => i);
+  const seen: number[] = [];
+  for await (const { value, error } of inc.map(items, { inFlight: 600, ordered: true })) {
+    if (error) throw error;
+    seen.push(value as number);
+  }
+  expect(seen).toEqual(items.map((i) => i + 1));
+  await client.close();
+  await small.stop();
+});
