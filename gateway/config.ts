@@ -7,6 +7,7 @@ import { z } from "zod";
 import { ApiError } from "../protocol/errors.ts";
 import { DEFAULTS } from "../protocol/task.ts";
 import { isLoopback } from "./auth/host-check.ts";
+import { expectationOf } from "./expectation.ts";
 
 const positive = z.int().positive();
 const share = (tasks: number, bytes: number) =>
@@ -130,13 +131,6 @@ function contentOf(document: Document, file: string): unknown {
   } catch (cause) {
     throw invalid(`${file}:1: ${(cause as Error).message}`, { file });
   }
-}
-
-function expectationOf(issue: z.core.$ZodIssue): string {
-  return issue.message
-    .replace(/^Invalid (input|string|option): ?/, "")
-    .replace(/^expected /, "")
-    .replace(/, received .*$/, "");
 }
 
 function invalid(message: string, details: Record<string, unknown>): ApiError {

@@ -31,6 +31,8 @@ export type Blobs = {
 const UNTOUCHED_MS = 86_400_000;
 const FULL_RETRY_MS = 10_000;
 const SWEEP_ROWS = 100;
+/** Looking for leftovers reads the whole directory. */
+const LEFTOVERS_EVERY_MS = 3_600_000;
 const PARTIAL = ".part";
 
 export type BlobsOptions = {
@@ -47,6 +49,7 @@ export async function openBlobs(options: BlobsOptions): Promise<Blobs> {
   const { dir, store, log } = options;
   const maxBytes = options.maxBytes ?? BLOB_LIMIT_BYTES;
   await mkdir(dir, { recursive: true, mode: 0o700 });
+  let leftoversAt = 0;
 
   async function receive(hash: string, stream: AsyncIterable<Uint8Array>, file: FileHandle): Promise<number> {
     const digest = createHash("sha256");
@@ -114,7 +117,10 @@ export async function openBlobs(options: BlobsOptions): Promise<Blobs> {
       const files = await store.sweepBlobs(UNTOUCHED_MS, SWEEP_ROWS);
       for (const file of files)
         await unlink(join(dir, file)).catch((err) => log.warn({ err, file }, "a blob's file stays"));
-      if (files.length === 0) await sweepLeftovers();
+      if (files.length === 0 && Date.now() - leftoversAt > LEFTOVERS_EVERY_MS) {
+        leftoversAt = Date.now();
+        await sweepLeftovers();
+      }
       return files.length === SWEEP_ROWS;
     },
   };

@@ -106,6 +106,7 @@ export function createHub(options: HubOptions): Hub {
   }
 
   async function fillGap(): Promise<void> {
+    log.debug({ position, held: held.size }, "events were not published here; they are read from the table");
     while (held.size > 0 && !signal.aborted) {
       const page = await store.eventsAfter({ owner: null, groups: null }, position, PAGE);
       deliver(page.events.filter((event) => event.sequence > position));

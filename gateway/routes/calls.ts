@@ -1,7 +1,7 @@
 /** Calls: submit, invoke, retry, cancel. */
-import { parseSubmitHeader } from "../../protocol/batch.ts";
+import { badField, parseSubmitHeader } from "../../protocol/batch.ts";
 import { ApiError } from "../../protocol/errors.ts";
-import { newId } from "../../protocol/ids.ts";
+import { isId, newId } from "../../protocol/ids.ts";
 import { isTerminal } from "../../protocol/task.ts";
 import { notFound } from "../auth/authorize.ts";
 import type { Gateway } from "../gateway.ts";
@@ -46,6 +46,7 @@ export function callRoutes(gateway: Gateway): Routes {
         });
       }
       const id = call.body?.id ?? newId();
+      if (!isId(id)) throw badField("body.id", id, "a UUIDv7 in lower case");
       await retryTask(gateway, { view, id });
       return { id };
     },

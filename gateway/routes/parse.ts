@@ -3,6 +3,7 @@ import type { Context } from "hono";
 import { z } from "zod";
 import { badField } from "../../protocol/batch.ts";
 import type { ApiError } from "../../protocol/errors.ts";
+import { expectationOf } from "../expectation.ts";
 
 /** The value as the schema makes it. Throws BAD_REQUEST; `where` is "body" or "query". */
 export function parseWith(schema: z.ZodType, value: unknown, where: string): unknown {
@@ -24,14 +25,14 @@ export function queryOf(context: Context, schema: z.ZodType): Record<string, str
 
 function fieldError(issue: z.core.$ZodIssue, root: unknown, where: string): ApiError {
   let value = root;
-  for (const key of issue.path) value = (value as Record<PropertyKey, unknown> | null | undefined)?.[key];
+  for (const key of issue.path) {
+    // One parameter may stand for a list of one: then the path leads on where the text does not.
+    if (typeof value === "string") break;
+    value = (value as Record<PropertyKey, unknown> | null | undefined)?.[key];
+  }
   const path = [where, ...issue.path.map(String)];
   if (issue.code === "unrecognized_keys") {
     return badField([...path, issue.keys[0]].join("."), "given", "no such field");
   }
-  return badField(path.join("."), value, expectation(issue));
-}
-
-function expectation(issue: z.core.$ZodIssue): string {
-  return issue.message.replace(/^Invalid (input|string|option): ?/, "").replace(/^expected /, "");
+  return badField(path.join("."), value, expectationOf(issue));
 }

@@ -1,9 +1,10 @@
 /** The table of operations is the router: nothing is served that is not in it, and each entry asks for its scope. */
+import { createHash } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Gateway } from "../../gateway/gateway.ts";
 import { createHandlers } from "../../gateway/routes/index.ts";
 import { OPERATIONS, type Operation, type OperationName, Scope } from "../../protocol/operations.ts";
-import { codeOf, createEndpoint, startTestGateway, type TestGateway } from "./support/gateway.ts";
+import { codeOf, createEndpoint, registerFunction, startTestGateway, type TestGateway } from "./support/gateway.ts";
 
 const NAMES = Object.keys(OPERATIONS) as OperationName[];
 const ALL_METHODS = ["GET", "POST", "PUT", "DELETE", "HEAD", "PATCH", "OPTIONS"];
@@ -78,20 +79,40 @@ describe("every route with every scope", () => {
 });
 
 describe("every route with another owner's things", () => {
-  it("answers 404, as for ids that do not exist", async () => {
-    const { id } = await createEndpoint(gateway, "not-theirs");
+  it("answers 404, as for ids that do not exist, whichever id stands in whichever path", async () => {
+    const endpoint = await createEndpoint(gateway, "not-theirs");
+    const fn = await registerFunction(gateway, "not-theirs");
+    const body = { specs: [{ function: fn, endpoint: endpoint.id }], tasks: [{}] };
+    const [task] = (await gateway.json<{ ids: string[] }>("POST", "/v1/tasks", { body })).ids as [string];
+    const blob = createHash("sha256").update("secret").digest("hex");
+    expect((await gateway.request("PUT", `/v1/blobs/${blob}`, { body: Buffer.from("secret") })).status).toBe(201);
+    const owned = { endpoint: [endpoint.id, "not-theirs"], function: [fn, "not-theirs"], task: [task], blob: [blob] };
     const stranger = await gateway.tokenFor(["read", "invoke", "endpoints"], "stranger");
-    const routes = NAMES.filter((name) => OPERATIONS[name].path.includes("{endpoint}"));
-    for (const name of routes.filter((candidate) => candidate !== "endpointCredentials")) {
+
+    const routes = NAMES.filter((name) => /\{(endpoint|function|task|blob)\}/.test(OPERATIONS[name].path));
+    let asked = 0;
+    for (const name of routes.filter((candidate) => candidate !== "endpointCredentials" && candidate !== "putBlob")) {
       const { method, path } = OPERATIONS[name];
-      const body = bodyFor(name);
-      const options = { token: stranger, ...(body === undefined ? {} : { body }) };
-      for (const wanted of [id, "not-theirs"]) {
-        const answer = await gateway.request(method, path.replace("{endpoint}", wanted), options);
-        expect([name, answer.status]).toEqual([name, 404]);
+      const bodyOf: Partial<Record<OperationName, unknown>> = { drainEndpoint: { drain: true }, invoke: { args: [] } };
+      const options = { token: stranger, ...(bodyOf[name] === undefined ? {} : { body: bodyOf[name] }) };
+      for (const id of Object.values(owned).flat()) {
+        const answer = await gateway.request(method, path.replace(/\{\w+\}/, id), options);
+        // An id of another kind may be no id at all there; it is never an answer.
+        expect([name, id, answer.status]).toEqual([
+          name,
+          id,
+          expect.toSatisfy((status) => status === 404 || status === 400),
+        ]);
+        if (owned[/\{(\w+)\}/.exec(path)?.[1] as keyof typeof owned].includes(id))
+          expect([name, answer.status]).toEqual([name, 404]);
         await answer.arrayBuffer();
+        asked++;
       }
     }
+    expect(asked).toBeGreaterThan(80);
+    expect(await gateway.json("GET", `/v1/tasks/${task}`)).toMatchObject({ state: "queued" });
+    expect((await gateway.request("GET", "/v1/endpoints/not-theirs")).status).toBe(200);
+    expect((await gateway.request("GET", `/v1/functions/${fn}`)).status).toBe(200);
   });
 
   it("lets an agent reach its own endpoint and no other", async () => {
@@ -114,8 +135,4 @@ function call({ method, path }: Operation, token: string | null): Promise<Respon
 
 function concrete(path: string): string {
   return path.replace(/\{\w+\}/g, "01900000-0000-7000-8000-000000000000");
-}
-
-function bodyFor(name: OperationName): unknown {
-  return name === "drainEndpoint" ? { drain: true } : undefined;
 }
