@@ -1,15 +1,18 @@
 /**
  * The output of a task as an event stream, until the task ends: live chunks while it runs (PROTOCOL.md rule 16), then what
- * the result brought. `data` is JSON: { stream, offset, text }, and { end, state } last.
+ * the result brought. Events: hello { task, state }, output { stream, offset, text }, beat {}, end { state }.
  */
 import { isTerminal, type TaskView } from "../../protocol/task.ts";
 import { type ByteStream, createByteStream } from "../events/byte-stream.ts";
 import type { Gateway } from "../gateway.ts";
+import { loop } from "../loops.ts";
 
 type Parts = Pick<Gateway, "store" | "dispatcher" | "hub" | "log">;
 type StreamName = "stdout" | "stderr";
 export type FollowOptions = { stream: StreamName | "both"; signal: AbortSignal; breakConnection?: () => void };
 
+/** Keeps proxies from taking a quiet stream for a dead one. */
+const BEAT_MS = 15_000;
 const MAX_BUFFERED_BYTES = 1024 * 1024;
 const encoder = new TextEncoder();
 
@@ -24,6 +27,11 @@ export function followLog(parts: Parts, view: TaskView, options: FollowOptions):
     parts.log.warn({ err, task: view.id }, "following a task's output failed");
     bytes.cut();
   });
+  const beat = () => {
+    bytes.write(event("beat", {}));
+    return false;
+  };
+  void loop("log beat", beat, { everyMs: BEAT_MS, signal: bytes.closed, log: parts.log });
   return bytes;
 }
 

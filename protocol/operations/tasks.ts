@@ -90,7 +90,8 @@ export const taskOperations = {
     method: "GET",
     path: "/v1/tasks/{task}/logs",
     scope: ["read", "invoke", "admin"],
-    summary: "The output's tail; with follow=true, an event stream of the output until the task ends.",
+    summary:
+      "The output's tail; with follow=true, an event stream until the task ends: hello { task, state }, output { stream, offset, text }, beat {}, end { state }.",
     query: z.object({
       follow: z.enum(["true", "false"]).default("false"),
       stream: z.enum(["stdout", "stderr", "both"]).default("both"),
