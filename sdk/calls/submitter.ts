@@ -76,8 +76,7 @@ export function createSubmitter(deps: SubmitterDeps): Submitter {
     underWay++;
     for (const call of batch) call.phase = "sent";
     try {
-      settle(batch, await deps.send(encodeSubmit(batch)));
-      room.accepted();
+      room.accepted(settle(batch, await deps.send(encodeSubmit(batch))));
     } catch (error) {
       if (error instanceof ApiError && error.code === "QUEUE_FULL") {
         await holdBack(batch, error);
@@ -112,17 +111,19 @@ export function createSubmitter(deps: SubmitterDeps): Submitter {
     await wait;
   }
 
-  function settle(batch: readonly Call[], answer: SubmitAnswer): void {
-    if (answer.tasks.length === 0) {
-      for (const call of batch) deps.onAccepted(call);
-      return;
-    }
-    const refused = new Map(answer.tasks.map((task) => [task.id, task]));
+  /** Returns how many of the batch are accepted and have not ended yet. */
+  function settle(batch: readonly Call[], answer: SubmitAnswer): number {
+    const refused = answer.tasks.length === 0 ? undefined : new Map(answer.tasks.map((task) => [task.id, task]));
+    let inside = 0;
     for (const call of batch) {
-      const error = refused.get(call.id);
+      const error = refused?.get(call.id);
       if (error) deps.onRefused(call, ApiError.fromJSON(error));
-      else deps.onAccepted(call);
+      else {
+        deps.onAccepted(call);
+        if (call.phase === "accepted") inside++;
+      }
     }
+    return inside;
   }
 
   function refuseAll(calls: readonly Call[], error: unknown): void {

@@ -8,6 +8,7 @@ const full = (retryAfterMs?: number) =>
 describe("room in the gateway's queue", () => {
   it("halves the batch at each refusal down to one call, and doubles it again at each success", async () => {
     const room = createRoom();
+    room.accepted(1_000_000);
     const sizes: number[] = [];
     while (room.limit > 1) {
       const waited = room.refused(room.limit, full());
@@ -16,15 +17,16 @@ describe("room in the gateway's queue", () => {
       await waited;
     }
     expect(sizes).toEqual([500, 250, 125, 63, 32, 16, 8, 4, 2, 1]);
-    room.accepted();
+    room.accepted(1);
     expect(room.limit).toBe(2);
-    for (let i = 0; i < 20; i++) room.accepted();
+    for (let i = 0; i < 20; i++) room.accepted(1);
     expect(room.limit).toBe(1000);
   });
 
-  it("is tried again when half a batch of the client's own calls has ended, or when the gateway said", async () => {
+  it("is tried again when half of the client's own calls have ended, or when the gateway said", async () => {
     vi.useFakeTimers();
     const room = createRoom();
+    room.accepted(10);
     let woken = 0;
     const refuse = () =>
       void room.refused(10, full(3_000)).then(() => {
@@ -50,7 +52,7 @@ describe("room in the gateway's queue", () => {
     void room.refused(1, full());
     expect(room.fullMs()).toBeGreaterThanOrEqual(0);
     room.ended();
-    room.accepted();
+    room.accepted(0);
     expect(room.fullMs()).toBe(0);
   });
 });
