@@ -17,7 +17,8 @@ export async function waitForEnd(
   // Before the first look: an end between the look and the waiting would be missed.
   const stop = hub.onEnd(task.id, resolve);
   const timer = setTimeout(resolve, options.waitMs);
-  for (const signal of options.signals) signal.addEventListener("abort", () => resolve(), { once: true });
+  const giveUp = () => resolve();
+  for (const signal of options.signals) signal.addEventListener("abort", giveUp);
   try {
     const view = await store.getTask(task.id, task.owner);
     if (!view || isTerminal(view.state) || options.signals.some(({ aborted }) => aborted)) return view;
@@ -26,5 +27,7 @@ export async function waitForEnd(
   } finally {
     stop();
     clearTimeout(timer);
+    // The signals of a token and of the gateway outlive the request by far.
+    for (const signal of options.signals) signal.removeEventListener("abort", giveUp);
   }
 }
