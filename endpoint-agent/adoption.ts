@@ -36,9 +36,10 @@ export function createAdoption(options: AdoptionOptions): Adoption {
   });
   const timers: NodeJS.Timeout[] = [];
   const check = () => {
-    if (told || strangers || expected.size > 0) return;
-    told = true;
+    if (told || expected.size > 0) return;
     settle();
+    if (strangers) return;
+    told = true;
     options.onComplete();
   };
   if (strangers) {

@@ -176,9 +176,9 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     onChange(manager) {
       if (manager.link) blocks.connected(manager.hello.block);
       else uploads.forget(manager);
-      adoption.seen(manager);
       blocks.check();
     },
+    onSettled: (manager) => adoption.seen(manager),
     turn,
   });
   const blocks = options.blocks({
@@ -197,7 +197,8 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   });
   const heartbeats = startHeartbeats({
     epoch,
-    intervalMs: heartbeatMs,
+    // A deadline that is shorter than the usual interval must not pass between two beats.
+    intervalMs: Math.min(heartbeatMs, settings.orphanTimeoutMs / 4),
     orphanTimeoutMs: settings.orphanTimeoutMs,
     helloAt,
     table,

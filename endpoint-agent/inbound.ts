@@ -1,6 +1,6 @@
 /** What managers report: results, starts, and tasks given back. */
 import type { ManagerToAgent } from "../protocol/manager-frames.ts";
-import type { TaskTable } from "./held-task.ts";
+import { adoptedTask, type TaskTable } from "./held-task.ts";
 import type { Interchange } from "./interchange.ts";
 import type { Manager } from "./manager.ts";
 import type { Outbox } from "./outbox.ts";
@@ -48,8 +48,10 @@ export function createInbound(options: InboundOptions): Inbound {
         const classKey = task.spec?.class;
         interchange.ended(task, entry.outcome === "succeeded" ? entry.ranMs : undefined);
         if (classKey !== undefined) options.onEnded(classKey);
+      } else if (!table.get(entry.id)) {
+        // It ended while this agent, or its connection, was away: held until the gateway has judged it.
+        table.add(adoptedTask([entry.id, entry.lease], undefined));
       }
-      // Also without a task: after this agent's restart the gateway is the one to judge.
       entry.block ??= manager.hello.block;
       outbox.addResult(entry, body.subarray(offset, offset + length), safe);
       offset += length;

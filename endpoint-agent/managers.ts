@@ -26,6 +26,8 @@ export type ManagersOptions = {
   onFrame(manager: Manager, frame: ManagerToAgent, body: Uint8Array): void;
   /** a manager came, or lost its connection, or says goodbye: look at its block */
   onChange(manager: Manager): void;
+  /** a manager that connected has said all that it had to say: results from before come ahead of the first beat */
+  onSettled(manager: Manager): void;
   /** something may be placed, sent or stated anew */
   turn(): void;
 };
@@ -47,6 +49,7 @@ export function createManagers(options: ManagersOptions): Managers {
   const byNonce = new Map<string, Manager>();
   /** placed on a manager that, after a reconnect, did not name them; its next beat tells whether it ever got them */
   const unnamed = new Map<Manager, HeldTask[]>();
+  const unsettled = new Set<Manager>();
 
   const refuse = (link: ManagerLink, hello: Hello, reason: string) => {
     log.warn({ block: hello.block, node: hello.node, reason }, "manager refused");
@@ -73,6 +76,7 @@ export function createManagers(options: ManagersOptions): Managers {
     manager.link = link;
     manager.lastSeenAt = uptimeMs();
     const keep = known ? held(manager, hello.holds) : adopt(manager, hello.holds);
+    unsettled.add(manager);
     if (known) unnamed.set(manager, missing(manager, hello.holds));
     link.send({ kind: "welcome", remainingDeadlineMs: answerDeadline(manager), keep });
     for (const [id, lease] of keep) {
@@ -147,9 +151,13 @@ export function createManagers(options: ManagersOptions): Managers {
       sentAt: frame.sentAt,
       remainingDeadlineMs: answerDeadline(manager),
     });
-    const never = unnamed.get(manager);
-    if (!never) return;
+    if (unsettled.delete(manager)) settle(manager);
+  };
+
+  const settle = (manager: Manager) => {
+    const never = unnamed.get(manager) ?? [];
     unnamed.delete(manager);
+    options.onSettled(manager);
     const lost = never.filter((task) => task.manager === manager && task.phase === "placed");
     if (lost.length === 0) return;
     interchange.requeue(
@@ -189,6 +197,7 @@ export function createManagers(options: ManagersOptions): Managers {
         if (manager.hello.block !== block) continue;
         byNonce.delete(nonce);
         unnamed.delete(manager);
+        unsettled.delete(manager);
         manager.link?.close();
         manager.link = undefined;
         tasks.push(...interchange.detach(manager));

@@ -49,6 +49,7 @@ async function setUp() {
   const interchange = createInterchange(table);
   const out: { entry: ResultEntry; safe: (() => void) | undefined }[] = [];
   const starts: OutStart[] = [];
+  const settled: string[] = [];
   const outbox = {
     addResult: (entry: ResultEntry, _bytes: Uint8Array, safe?: () => void) => void out.push({ entry, safe }),
     addStart: (start: OutStart) => void starts.push(start),
@@ -64,6 +65,7 @@ async function setUp() {
     deadlineAt: () => uptimeMs() + 5_000,
     onFrame: (manager, frame, body) => void (frame.kind === "results" && inbound.results(manager, frame, body)),
     onChange: () => {},
+    onSettled: (manager) => void settled.push(manager.hello.nonce),
     turn: () => interchange.pump(),
   });
   const connect = (said: Hello) => {
@@ -82,7 +84,7 @@ async function setUp() {
     await until("the manager may get work", () => interchange.managers.size > before);
     return connected;
   };
-  return { table, interchange, managers, inbound, journal, out, starts, connect, connectReady };
+  return { table, interchange, managers, inbound, journal, out, starts, settled, connect, connectReady };
 }
 
 function last(link: RecordedLink, kind: string) {
@@ -128,11 +130,19 @@ describe("a manager that connects", () => {
     expect(last(second.link, "welcome")).toBeDefined();
   });
 
-  it("A1: after the agent's restart goes on with what it holds", async () => {
-    const { connectReady, table } = await setUp();
-    const { link } = await connectReady(hello({ holds: [["t1", 4]] }));
+  it("A1: after the agent's restart goes on with what it holds; what ended meanwhile is held until it is judged", async () => {
+    const { connectReady, table, settled } = await setUp();
+    const { link, handlers, beat } = await connectReady(hello({ holds: [["t1", 4]] }));
     expect(last(link, "welcome")).toMatchObject({ keep: [["t1", 4]] });
-    expect(table.leases(Number.POSITIVE_INFINITY)).toEqual([["t1", 4]]);
+    const results = [{ id: "t0", lease: 2, outcome: "succeeded" as const, length: 0 }];
+    handlers.frame({ kind: "results", message: 5, results, starts: [] }, NONE);
+    expect(settled).toEqual([]);
+    beat();
+    expect(settled).toEqual(["n1"]);
+    expect(table.leases(Number.POSITIVE_INFINITY)).toEqual([
+      ["t1", 4],
+      ["t0", 2],
+    ]);
   });
 });
 
