@@ -7,7 +7,7 @@ import { decodeValue, encodeValue } from "../../protocol/payload.ts";
 import { INLINE_LIMIT_BYTES } from "../../protocol/task-constants.ts";
 import type { ManagerLimits } from "../manager-config.ts";
 import { type Death, endOfDeath, type KillReason } from "./deaths.ts";
-import { createMemoryGuard, type MemoryGuard } from "./memory.ts";
+import { createMemoryGuard, type MemoryGuard, type OomCount } from "./memory.ts";
 import { type Capture, createCapture, lastBytes, type OutputTail, outputText } from "./output.ts";
 import { scrubbedEnv, WORKER_ENV } from "./scrubbed-env.ts";
 import type { Task, TaskEnd } from "./task.ts";
@@ -51,6 +51,7 @@ export type CommandOptions = {
   nonce: string;
   env: Record<string, string>;
   limits: ManagerLimits;
+  oom: OomCount;
 };
 
 const STDERR_WORDS = 2_048;
@@ -80,7 +81,10 @@ export function createCommandRuns(options: CommandOptions, events: CommandEvents
     const home = join(dir, run.name);
     for (const part of ["", "tmp"]) mkdirSync(join(home, part), { recursive: true, mode: 0o700 });
     const { fn, spec } = task.info;
-    const child = spawn("/bin/sh", ["-c", script], {
+    const { processes } = run.memory;
+    // Into its cgroup before it starts anything.
+    const joining = ["-c", 'echo $$ > "$1" || :; exec /bin/sh -c "$2"', "sh", processes ?? "", script];
+    const child = spawn("/bin/sh", processes === undefined ? ["-c", script] : joining, {
       cwd: home,
       detached: true,
       stdio: ["ignore", "pipe", "pipe"],
@@ -125,7 +129,7 @@ export function createCommandRuns(options: CommandOptions, events: CommandEvents
     runs,
     reserve(task) {
       const name = `command-${++count}`;
-      const memory = createMemoryGuard(task.info.resources.memoryMb);
+      const memory = createMemoryGuard(`farcall-${nonce}-${name}`, task.info.resources.memoryMb, options.oom);
       const output = { headBytes: limits.outputHeadBytes, tailBytes: limits.outputTailBytes };
       const outputs = { stdout: createCapture(output), stderr: createCapture(output) };
       runs.set(task, { name, task, memory, outputs, started: false, killed: undefined, pid: undefined });
@@ -170,7 +174,7 @@ function endOfCommand(run: CommandRun, { exitCode, signal, error }: CommandExit)
   const end = { started: true, ranMs, worker: run.name, stdout, stderr };
   const stderrTail = Buffer.from(lastBytes(stderr, STDERR_WORDS)).toString("utf8").trim();
   if (error) return { ...end, outcome: "failed", failure: { code: "LOAD_ERROR", message: error.message } };
-  const memory = run.memory.atDeath(signal);
+  const memory = run.memory.atDeath(exitCode, signal);
   if (run.killed || signal !== null || memory.outOfMemory) {
     const death: Death = { exitCode, signal, killed: run.killed, stderrTail, ...memory };
     return { ...end, ...endOfDeath(death) };

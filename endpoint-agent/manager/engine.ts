@@ -10,6 +10,7 @@ import { type CommandRuns, createCommandRuns } from "./commands.ts";
 import type { Deadline } from "./deadline.ts";
 import { createFunctions, type Functions, type Runtime } from "./functions.ts";
 import { createIntake, type Intake } from "./intake.ts";
+import { createOomCount } from "./memory.ts";
 import { createOutbox, type Outbox } from "./outbox.ts";
 import { createPlacement, type Placement } from "./placement.ts";
 import { createPool, type Pool } from "./pool.ts";
@@ -94,6 +95,7 @@ export function createEngine(parts: EngineParts): Engine {
   const queues = createQueues();
   const slots = Math.min(config.workersPerNode, capacity.cores);
   const resources = createNodeResources(capacity, slots);
+  const oom = createOomCount();
   const watches = createWatches(link);
   const outbox = createOutbox(link.sendBytes, () => !deadline.passed());
   const blobsOut = createBlobsOut(link);
@@ -126,7 +128,7 @@ export function createEngine(parts: EngineParts): Engine {
     }
   };
   const pool = createPool(
-    { dir: dirs.work, uploads: dirs.uploads, nonce, env, commandOf: runtimes.commandOf, limits },
+    { dir: dirs.work, uploads: dirs.uploads, nonce, env, commandOf: runtimes.commandOf, limits, oom },
     {
       onEnd: end,
       onUnstarted,
@@ -157,7 +159,7 @@ export function createEngine(parts: EngineParts): Engine {
     schedule();
   };
   const commands = createCommandRuns(
-    { dir: dirs.work, uploads: dirs.uploads, nonce, env, limits },
+    { dir: dirs.work, uploads: dirs.uploads, nonce, env, limits, oom },
     {
       onEnd(task, taskEnd) {
         freeCommand(task);
@@ -180,6 +182,7 @@ export function createEngine(parts: EngineParts): Engine {
     askStart: reports.start,
   });
   const ticker = createTicker({
+    oom,
     pool,
     commands,
     reportStart: reports.start,

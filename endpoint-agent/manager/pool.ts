@@ -5,7 +5,7 @@ import type { WorkerToManager } from "../../protocol/worker-frames.ts";
 import type { ManagerLimits } from "../manager-config.ts";
 import type { KillReason } from "./deaths.ts";
 import type { Runtime } from "./functions.ts";
-import { createMemoryGuard } from "./memory.ts";
+import { createMemoryGuard, type OomCount } from "./memory.ts";
 import { scrubbedEnv, WORKER_ENV } from "./scrubbed-env.ts";
 import type { Task, TaskEnd } from "./task.ts";
 import {
@@ -28,6 +28,7 @@ export type PoolOptions = {
   env: Record<string, string>;
   commandOf(runtime: Runtime, memoryMb: number): WorkerCommand;
   limits: ManagerLimits;
+  oom: OomCount;
 };
 
 export type PoolEvents = {
@@ -97,7 +98,7 @@ export function createPool(options: PoolOptions, events: PoolEvents): Pool {
 
   const spawn = (runtime: Runtime, memoryMb: number): Worker => {
     const name = `${runtime}-${++count}`;
-    const memory = createMemoryGuard(memoryMb);
+    const memory = createMemoryGuard(`farcall-${nonce}-${name}`, memoryMb, options.oom);
     const worker: Worker = {
       name,
       runtime,

@@ -1,7 +1,7 @@
 /** What time makes necessary: starts to report, tasks to take back, timeouts, memory (PROTOCOL.md rule 10, FAULTS.md W2, W4). */
 import type { CommandRuns } from "./commands.ts";
 import type { KillReason } from "./deaths.ts";
-import type { MemoryGuard } from "./memory.ts";
+import type { MemoryGuard, OomCount } from "./memory.ts";
 import { LONG_MS } from "./placement.ts";
 import type { Pool } from "./pool.ts";
 import type { Task } from "./task.ts";
@@ -10,6 +10,7 @@ import { takeBack, type Worker } from "./worker.ts";
 export type TickerParts = {
   pool: Pool;
   commands: CommandRuns;
+  oom: OomCount;
   reportStart(task: Task, worker: string): void;
   /** Tasks that were taken back from a worker. */
   onUnstarted(tasks: Task[]): void;
@@ -29,7 +30,7 @@ const TICK_MS = 25;
 const MEMORY_EVERY = 8;
 
 /** A timer that runs only while there is something to watch. */
-export function createTicker({ pool, commands, reportStart, onUnstarted, after }: TickerParts): Ticker {
+export function createTicker({ pool, commands, oom, reportStart, onUnstarted, after }: TickerParts): Ticker {
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
   let round = 0;
@@ -57,6 +58,7 @@ export function createTicker({ pool, commands, reportStart, onUnstarted, after }
     for (const run of commands.runs.values()) {
       if (run.started) watch(run.task, run, (reason) => commands.kill(run.task, reason));
     }
+    if (round % MEMORY_EVERY === 0) oom.sample();
     if (after()) wake();
   };
   const wake = () => {

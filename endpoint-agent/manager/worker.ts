@@ -191,7 +191,7 @@ export function onWorkerDeath(
   const stdout: OutputTail = worker.process.outputs.stdout.end();
   const stderr: OutputTail = worker.process.outputs.stderr.end() ?? NO_OUTPUT;
   const words = new TextDecoder().decode(lastBytes(stderr, STDERR_WORDS)).trim();
-  const memory = worker.memory.atDeath(signal);
+  const memory = worker.memory.atDeath(exitCode, signal);
   const death = { exitCode, signal, killed: worker.killed, stderrTail: words, ...memory };
   const ranMs = started ? performance.now() - started.startedAt : 0;
   const end: TaskEnd = { ...endOfDeath(death), started: true, ranMs, worker: worker.name, stdout, stderr };

@@ -1,10 +1,11 @@
 /** A small agent for tests of the manager: a real WebSocket server on a unix socket, and a real manager process that dials it. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { type WebSocket, WebSocketServer } from "ws";
 import type { ManagerConfig } from "../../../endpoint-agent/manager-config.ts";
 import type { LeaseEntry, LeaseSpec, ResultEntry, StartEntry } from "../../../protocol/batch.ts";
@@ -32,6 +33,8 @@ export type AgentOptions = Overrides & {
   /** the agent does not take results by itself */
   holdTaken?: boolean;
 };
+
+const COMPILED = fileURLToPath(new URL("../../../node_modules/.cache/farcall-compiled", import.meta.url));
 
 /** Starts the server and one manager. */
 export async function startTestAgent(options: AgentOptions = {}) {
@@ -137,6 +140,9 @@ export async function startTestAgent(options: AgentOptions = {}) {
     orphanTimeoutMs: 60_000,
   };
   for (const name of ["manager", "cache"]) mkdirSync(join(dir, name), { mode: 0o700 });
+  // What Node compiled is kept between tests: a manager then starts in a third of the time.
+  mkdirSync(COMPILED, { recursive: true });
+  symlinkSync(COMPILED, join(base.cacheDir, "compiled"));
   writeFileSync(base.secretFile, "a secret\n", { mode: 0o600 });
   const file = join(dir, "config.json");
   const merged = { ...base, ...config, limits: { killGraceMs: 500, ...limits } };
@@ -146,6 +152,7 @@ export async function startTestAgent(options: AgentOptions = {}) {
     ["--no-warnings", "endpoint-agent/manager/main.ts", "--config", file],
     {
       stdio: ["ignore", "inherit", "inherit"],
+      env: { ...process.env, NODE_COMPILE_CACHE: COMPILED },
     },
   );
   const exited = new Promise<number | null>((resolve) => manager.once("exit", (code) => resolve(code)));
