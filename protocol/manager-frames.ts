@@ -34,7 +34,7 @@ export type ManagerToAgent =
   | { kind: "beat"; sentAt: number; busy: number; workers: number; rssMb: number }
   /** body: the results' bytes. Kept by the manager until `taken` names the message */
   | { kind: "results"; message: number; results: ResultEntry[]; starts: StartEntry[] }
-  /** leases handed back unstarted on request */
+  /** leases handed back unstarted on request; said again after a reconnect, as they are in no `holds` any more */
   | { kind: "gave-back"; leases: HeldLease[] }
   | { kind: "need-function"; function: string }
   /** a payload above the inline limit, by hash */
@@ -70,6 +70,7 @@ export type AgentToManager =
   | { kind: "taken"; message: number }
   /** at-most-once: the start is committed, go; or `go: false`: give it up */
   | { kind: "start"; id: string; lease: number; go: boolean }
+  /** each is answered by its result: `returned` when it had not started, else its own end or `failed` CANCELLED */
   | { kind: "cancel"; leases: HeldLease[] }
   /** hand back up to `count` tasks that no worker has started */
   | { kind: "give-back"; count: number }
