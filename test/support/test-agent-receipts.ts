@@ -1,6 +1,7 @@
 /** Batch numbers as an agent keeps them (PROTOCOL.md rule 8): each is taken once, a denied one never. */
 export function createReceipts() {
   const pulls = new Map<number, Set<number>>();
+  const refused = new Set<string>();
   const of = (pull: number) => {
     const known = pulls.get(pull) ?? new Set<number>();
     pulls.set(pull, known);
@@ -21,8 +22,12 @@ export function createReceipts() {
     },
     deny(pull: number, batches: readonly number[]): number[] {
       const known = of(pull);
-      const denied = batches.filter((batch) => !known.has(batch));
-      for (const batch of denied) known.add(batch);
+      // Said again when it is asked again: the first answer may have been lost.
+      const denied = batches.filter((batch) => !known.has(batch) || refused.has(`${pull}#${batch}`));
+      for (const batch of denied) {
+        known.add(batch);
+        refused.add(`${pull}#${batch}`);
+      }
       return denied;
     },
   };
