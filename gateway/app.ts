@@ -6,6 +6,7 @@ import { REQUEST_ID_HEADER } from "./http/responses.ts";
 import { bindOperations } from "./routes/bind.ts";
 import { createHandlers } from "./routes/index.ts";
 
+/** What of the app is a matter of configuration. */
 export type AppOptions = {
   /** web pages that may call the API, by exact origin; none if not said */
   corsOrigins?: readonly string[];

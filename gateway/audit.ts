@@ -6,8 +6,10 @@ import type { Logger } from "pino";
 import { loop } from "./loops.ts";
 import type { Store } from "./store/port.ts";
 
+/** Who did what to what, and how it ended. */
 export type AuditEntry = { actor: string; action: string; target: string; outcome: string };
 
+/** Writes audit records, at once or gathered. */
 export type Audit = {
   /** Resolves when the entry is on disk; a failure is logged, because the request it tells of has happened. */
   record(entry: AuditEntry): Promise<void>;

@@ -15,6 +15,7 @@ const share = (tasks: number, bytes: number) =>
 const MB = 1024 ** 2;
 const GB = 1024 ** 3;
 
+/** What gateway.yaml holds. */
 export const GatewayConfig = z
   .strictObject({
     listen: z

@@ -17,6 +17,7 @@ export type MintCredentials = (
   userKey: string,
 ) => Promise<{ jwt: string; servers: string[]; expiresAt: number }>;
 
+/** Everything that a handler may need. */
 export type Gateway = {
   store: Store;
   dispatcher: Dispatcher;

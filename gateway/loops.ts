@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 
+/** How often a loop runs, and until when. */
 export type LoopOptions = {
   everyMs: number;
   /** between two runs when there is more to do */

@@ -2,6 +2,7 @@
 import type { OperationName } from "../protocol/operations.ts";
 import type { StoreStats } from "./store/port.ts";
 
+/** Counts requests and writes the exposition. */
 export type Metrics = {
   request(operation: OperationName, status: number): void;
   /** The whole exposition: what was counted here beside the facts that are asked for now. */

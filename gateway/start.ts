@@ -28,6 +28,7 @@ export type Adapters = {
   mintCredentials: MintCredentials;
 };
 
+/** A gateway that answers. */
 export type RunningGateway = {
   url: string;
   /** Where the admin token is. */
@@ -36,6 +37,7 @@ export type RunningGateway = {
   stop(): Promise<void>;
 };
 
+/** What a gateway is made of. */
 export type StartOptions = { config: GatewayConfig; adapters: Adapters; log: Logger; version: string };
 
 const ADMIN = "admin";

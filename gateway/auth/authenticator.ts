@@ -31,6 +31,7 @@ type Entry = {
   refreshing: Promise<Entry | undefined> | undefined;
 };
 
+/** Knows who a request comes from. */
 export type Authenticator = {
   /** The actor of a request. A promise only when the store must be asked. Throws UNAUTHENTICATED, RATE_LIMITED. */
   authenticate(authorization: string | undefined): Actor | Promise<Actor>;
@@ -45,6 +46,7 @@ export type Authenticator = {
   run(signal: AbortSignal): Promise<void>;
 };
 
+/** What the authenticator needs. */
 export type AuthenticatorOptions = {
   store: Pick<Store, "findToken" | "touchTokens">;
   log: Logger;

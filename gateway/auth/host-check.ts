@@ -4,6 +4,7 @@
  */
 import { ApiError } from "../../protocol/errors.ts";
 
+/** Throws FORBIDDEN for a Host or an Origin that is not to be answered. */
 export type HostCheck = (host: string | undefined, origin: string | undefined) => void;
 
 /** Whether an address is of this machine only. */

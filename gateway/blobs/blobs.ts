@@ -14,6 +14,7 @@ import { chunksOf } from "../http/body.ts";
 import type { Store } from "../store/port.ts";
 import { type ByteRange, parseRange } from "./range.ts";
 
+/** The files of the blob store. */
 export type Blobs = {
   /** Stores the stream under its hash. Throws TOO_LARGE, BAD_REQUEST when the bytes are others, STORAGE_FULL. */
   put(
@@ -35,6 +36,7 @@ const SWEEP_ROWS = 100;
 const LEFTOVERS_EVERY_MS = 3_600_000;
 const PARTIAL = ".part";
 
+/** Where blobs are kept, and how much. */
 export type BlobsOptions = {
   dir: string;
   store: Pick<Store, "putBlob" | "getBlob" | "sweepBlobs">;

@@ -9,6 +9,7 @@ export type EventForm = "frames" | "frames-no-results" | "sse" | "sse-no-results
 /** A chunk of a stream, and the sequence number of the last event in it. */
 export type EncodedMessage = { last: number; bytes: Uint8Array };
 
+/** Events that were published together. */
 export type EventBatch = {
   /** The messages in this form. */
   encoded(form: EventForm): readonly EncodedMessage[];

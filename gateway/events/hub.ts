@@ -13,9 +13,12 @@ const GAP_MS = 100;
 const PAGE = 1000;
 const MAX_HELD = 50_000;
 
+/** Whose events, and of which groups; null means all. */
 export type EventFilter = { owner: string; groups: readonly string[] | null };
+/** Takes each batch; never waits. */
 export type EventSink = (batch: EventBatch) => void;
 
+/** The hub as streams and waiting requests see it. */
 export type Hub = EventHub & {
   /** Every event up to this sequence has been given to the subscribers of its group. */
   position(): number;
@@ -28,6 +31,7 @@ export type Hub = EventHub & {
 type Feed = { filter: EventFilter; key: string; sinks: Set<EventSink>; pending: StoredEvent[] };
 type OwnerFeeds = { all: Feed | undefined; byGroup: Map<string, Set<Feed>> };
 
+/** What the hub needs. */
 export type HubOptions = {
   store: Pick<Store, "eventsAfter" | "generation">;
   /** the last sequence in the store at the start */

@@ -11,6 +11,7 @@ import { createBatch, type EventForm, encodeSignal } from "./batch.ts";
 import { type ByteStream, createByteStream } from "./byte-stream.ts";
 import type { EventFilter, Hub } from "./hub.ts";
 
+/** What a reader asked for. */
 export type EventStreamOptions = {
   filter: EventFilter;
   form: EventForm;
@@ -21,6 +22,7 @@ export type EventStreamOptions = {
   breakConnection?: () => void;
 };
 
+/** The open event streams. */
 export type EventStreams = {
   /** Opens a stream; `closed` is aborted when it is over. */
   open(options: EventStreamOptions): ByteStream;
@@ -29,6 +31,7 @@ export type EventStreams = {
   run(signal: AbortSignal): Promise<void>;
 };
 
+/** What event streams need. */
 export type EventStreamsOptions = {
   hub: Hub;
   store: Pick<Store, "eventsAfter" | "generation">;

@@ -4,6 +4,7 @@
  */
 import { ApiError } from "../../protocol/errors.ts";
 
+/** What one JSON text may have. */
 export const JSON_LIMITS = { depth: 64, keysPerObject: 10_000, keys: 200_000 } as const;
 
 const QUOTE = 0x22;

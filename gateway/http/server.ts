@@ -8,6 +8,7 @@ import type { Hono } from "hono";
 import { ApiError } from "../../protocol/errors.ts";
 import { json } from "./responses.ts";
 
+/** A listening server. */
 export type Listener = {
   url: string;
   /** Takes nothing new; resolves when what is under way has been answered, at the latest after `graceMs`. */

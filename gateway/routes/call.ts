@@ -4,6 +4,7 @@ import type { Frame } from "../../protocol/frame.ts";
 import type { OperationName, ParsedBodyOf, ParsedQueryOf, ResponseOf } from "../../protocol/operations.ts";
 import type { Actor } from "../auth/authorize.ts";
 
+/** One request, parsed and checked. */
 export type Call<N extends OperationName> = {
   context: Context;
   actor: Actor;

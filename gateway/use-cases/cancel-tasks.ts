@@ -2,6 +2,7 @@
 import type { Gateway } from "../gateway.ts";
 import type { TaskSelection } from "../store/port.ts";
 
+/** What a cancel came to. */
 export type Cancelled = { cancelled: string[]; alreadyFinished: number; notFound: number };
 
 /** Cancels what the selection names and tells agents to kill what they hold of it. */

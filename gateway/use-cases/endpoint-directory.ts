@@ -7,6 +7,7 @@ const TRUSTED_MS = 2000;
 const MAX_CACHED = 10_000;
 const LISTED = 50;
 
+/** Finds endpoints as an actor sees them. */
 export type EndpointDirectory = {
   /** The endpoint by id or name, if the actor may see it. Undefined without a promise when it is not cached. */
   cached(actor: Actor, idOrName: string | undefined): EndpointRow | undefined;

@@ -6,6 +6,7 @@ import type { AgentStatus } from "../ports.ts";
 import type { EndpointRow, Store } from "../store/port.ts";
 import { COUNT_CAP } from "./endpoint-view.ts";
 
+/** A stable word for the reason, and a sentence with the facts. */
 export type Wait = { reason: string; message: string };
 type Block = Heartbeat["summary"]["blocks"][number];
 

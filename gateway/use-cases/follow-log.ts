@@ -9,6 +9,7 @@ import { loop } from "../loops.ts";
 
 type Parts = Pick<Gateway, "store" | "dispatcher" | "hub" | "log">;
 type StreamName = "stdout" | "stderr";
+/** Which output, and until when. */
 export type FollowOptions = { stream: StreamName | "both"; signal: AbortSignal; breakConnection?: () => void };
 
 /** Keeps proxies from taking a quiet stream for a dead one. */

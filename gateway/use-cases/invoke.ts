@@ -13,6 +13,7 @@ import { taskResultText } from "./task-result.ts";
 import { waitForEnd } from "./wait-for-end.ts";
 
 type Parts = Pick<Gateway, "store" | "dispatcher" | "endpoints" | "hub" | "ending">;
+/** A call and the client that waits for it. */
 export type Invocation = ParsedBodyOf<"invoke"> & {
   /** id or name */
   function: string;

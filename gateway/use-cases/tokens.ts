@@ -7,6 +7,7 @@ import type { Store, TokenRow } from "../store/port.ts";
 /** How long a token lives when nothing else was asked for. */
 export const TOKEN_LIFETIME_MS = 90 * 86_400_000;
 
+/** What a new token is to be. */
 export type NewToken = {
   owner: string;
   name: string;

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { BlobRef } from "../task.ts";
 import type { Operation } from "./operation.ts";
 
+/** The part of the table on blobs. */
 export const blobOperations = {
   putBlob: {
     method: "PUT",

@@ -14,6 +14,7 @@ const JsonTask = z.object({
   retryOf: z.string().optional(),
 });
 
+/** What became of a submit. */
 export const SubmitAnswer = z.object({
   accepted: z.int(),
   tasks: z
@@ -25,6 +26,7 @@ export type SubmitAnswer = z.infer<typeof SubmitAnswer>;
 
 const CancelAnswer = z.object({ cancelled: z.int(), alreadyFinished: z.int(), notFound: z.int() });
 
+/** The part of the table that starts and ends tasks. */
 export const callOperations = {
   submitTasks: {
     method: "POST",

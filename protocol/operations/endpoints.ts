@@ -4,6 +4,7 @@ import { EndpointView } from "../endpoint.ts";
 import { Name } from "../task.ts";
 import { type Operation, page, pageOf } from "./operation.ts";
 
+/** The part of the table on endpoints. */
 export const endpointOperations = {
   createEndpoint: {
     method: "POST",

@@ -4,6 +4,7 @@ import { FunctionDefinition, FunctionView } from "../function.ts";
 import { Name } from "../task.ts";
 import { type Operation, page, pageOf } from "./operation.ts";
 
+/** The part of the table on functions. */
 export const functionOperations = {
   registerFunction: {
     method: "POST",

@@ -5,6 +5,7 @@ import { z } from "zod";
 export const Scope = z.enum(["read", "invoke", "endpoints", "agent", "admin"]).meta({ id: "Scope" });
 export type Scope = z.infer<typeof Scope>;
 
+/** One entry of the table. */
 export type Operation = {
   method: "GET" | "POST" | "PUT" | "DELETE" | "HEAD";
   /** with `{name}` for parameters */

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { type Operation, Scope } from "./operation.ts";
 
+/** The part of the table on the gateway itself. */
 export const systemOperations = {
   health: {
     method: "GET",

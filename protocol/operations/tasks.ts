@@ -8,6 +8,7 @@ const Since = z
   .string()
   .regex(/^(\d+(ms|s|m|h|d)|\d{10,}|\d{4}-\d\d-\d\d([T ].*)?)$/, "an age (90s, 15m, 1h, 7d), Unix ms or an ISO date");
 
+/** Which tasks a list or a count means. */
 export const TaskFilter = z.object({
   state: many.pipe(z.array(TaskState)).optional(),
   endpoint: z.string().optional(),
@@ -18,6 +19,7 @@ export const TaskFilter = z.object({
 });
 export type TaskFilter = z.infer<typeof TaskFilter>;
 
+/** A task with its attempts, and why it waits. */
 export const TaskDetail = TaskView.extend({
   attempts: z.array(Attempt),
   waits: z
@@ -27,6 +29,7 @@ export const TaskDetail = TaskView.extend({
 }).meta({ id: "TaskDetail" });
 export type TaskDetail = z.infer<typeof TaskDetail>;
 
+/** How a task ended, with its value. */
 export const TaskResult = z.object({
   id: z.string(),
   state: TaskState,
@@ -40,6 +43,7 @@ export const TaskResult = z.object({
 });
 export type TaskResult = z.infer<typeof TaskResult>;
 
+/** The part of the table that looks at tasks. */
 export const taskOperations = {
   listTasks: {
     method: "GET",

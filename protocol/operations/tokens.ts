@@ -14,6 +14,7 @@ const TokenView = z.object({
   lastUsedAt: z.number().nullable(),
 });
 
+/** The part of the table on tokens and the audit log. */
 export const tokenOperations = {
   createToken: {
     method: "POST",

@@ -4,7 +4,9 @@ import type { EventMessage, TaskEvent } from "../../../protocol/events.ts";
 import { createFrameReader, FRAME_MEDIA_TYPE } from "../../../protocol/frame.ts";
 import type { TestClient } from "./gateway.ts";
 
+/** An event, with its payload as text. */
 export type SeenTask = TaskEvent & { text?: string };
+/** An open stream and what came of it. */
 export type EventReader = {
   messages: EventMessage[];
   tasks: SeenTask[];
@@ -15,6 +17,7 @@ export type EventReader = {
   close(): void;
 };
 
+/** What to read, and from where. */
 export type ReadOptions = {
   query?: string;
   after?: string;

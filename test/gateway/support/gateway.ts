@@ -12,6 +12,7 @@ import { openSqliteStore } from "../../../gateway/store/sqlite/open.ts";
 import type { Scope } from "../../../protocol/operations.ts";
 import { createUnwiredDispatcher } from "./unwired.ts";
 
+/** What differs from the usual gateway. */
 export type TestGatewayOptions = {
   config?: Record<string, unknown>;
   /** kept at the end when given, so that a second gateway can be started in it */
@@ -21,6 +22,7 @@ export type TestGatewayOptions = {
   wrapStore?: (store: Store) => Store;
 };
 
+/** Requests to a gateway. */
 export type TestClient = {
   url: string;
   token: string;
@@ -32,6 +34,7 @@ export type TestClient = {
   tokenFor(scopes: Scope[], owner?: string): Promise<string>;
 };
 
+/** A gateway in this process, with its parts in reach. */
 export type TestGateway = AsyncDisposable &
   TestClient & {
     stateDir: string;
@@ -41,6 +44,7 @@ export type TestGateway = AsyncDisposable &
     stop(): Promise<void>;
   };
 
+/** What a request brings. */
 export type RequestOptions = {
   token?: string | null;
   body?: unknown;

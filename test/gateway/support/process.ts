@@ -11,6 +11,7 @@ import { ensureNatsAuth } from "../../../deploy/nats/auth.ts";
 
 const MAIN = fileURLToPath(new URL("../../../gateway/main.ts", import.meta.url));
 
+/** A running gateway. */
 export type GatewayProcess = {
   url: string;
   token: string;
@@ -18,6 +19,7 @@ export type GatewayProcess = {
   child: ChildProcess;
   ready: Record<string, unknown>;
 };
+/** A directory that gateways run in, one after the other. */
 export type GatewayHome = AsyncDisposable & {
   dir: string;
   /** Starts the gateway in this directory and waits for its ready line. */

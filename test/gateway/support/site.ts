@@ -5,6 +5,7 @@ import type { ResultEntry } from "../../../protocol/batch.ts";
 import { DEFAULT_RESOURCES, resourceClass } from "../../../protocol/task.ts";
 import type { TestGateway } from "./gateway.ts";
 
+/** Takes tasks and reports their ends. */
 export type Site = {
   epoch: number;
   /** Leases what waits, at most `tasks`. */
