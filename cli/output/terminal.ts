@@ -59,7 +59,7 @@ export function createTerminal(io: { stdout: Stream; stderr: Stream; env: Enviro
       for (const line of tableLines(rows, columns, { width: widthOf(stdout), title })) terminal.line(line);
     },
     status(text) {
-      if (!animated) return;
+      if (!animated || (text === "" && status === "")) return;
       status = "";
       if (text !== "") status = cut(text, (widthOf(stderr) ?? 80) - 1);
       stderr.write(`\r\x1b[K${status}`);

@@ -21,7 +21,10 @@ afterEach(() => home.remove());
 
 const status = async () => JSON.parse((await home.run(["status", "--json"])).stdout) as Status;
 const partOf = (found: Status, name: string) => found.up?.parts.find((part) => part.name === name);
-const echo = async (text: string) => (await home.run(["run", "--", "echo", text])).stdout;
+const echo = async (text: string) => {
+  const { code, stdout, stderr } = await home.run(["run", "--", "echo", text]);
+  return code === 0 ? stdout : stderr;
+};
 
 async function upInForeground(): Promise<RunningCli> {
   const running = home.start(["up"]);
