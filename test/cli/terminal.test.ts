@@ -45,7 +45,10 @@ describe.runIf(script)("on a terminal", { timeout: 90_000 }, () => {
     for (const command of ["tasks ls -n 5", "functions ls", "status", "endpoint list"]) {
       const lines = plain(await onTerminal(command, { columns })).split("\n");
       const table = lines.filter((line) => !/^(up|gateway|tasks|there)\b/.test(line));
-      expect(table.find((line) => /^(ID|NAME|PART)( |$)/.test(line)), command).toBeDefined();
+      expect(
+        table.find((line) => /^(ID|NAME|PART)( |$)/.test(line)),
+        command,
+      ).toBeDefined();
       expect(table.length, command).toBeGreaterThan(1);
       for (const line of table) expect(displayWidth(line), `${command}: ${line}`).toBeLessThanOrEqual(columns);
     }
