@@ -94,7 +94,7 @@ describe("a cached token", () => {
       allowUnauthenticated: false,
       now: () => state.now,
     });
-    return { state, authenticate: async () => auth.authenticate(`Bearer ${token}`) };
+    return { state, auth, authenticate: async () => auth.authenticate(`Bearer ${token}`) };
   };
 
   it("is looked up once, then again in the background, and is refused within 5 s of a revocation elsewhere", async () => {
@@ -104,6 +104,20 @@ describe("a cached token", () => {
     state.row = undefined;
     state.now = 4_999;
     await expect(authenticate()).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
+  });
+
+  it("that holds a stream is read again until it is revoked elsewhere, and the stream ends with it", async () => {
+    const { state, auth, authenticate } = start();
+    const stop = new AbortController();
+    const running = auth.run(stop.signal);
+    const actor = await authenticate();
+    const release = auth.hold(actor);
+    state.now = 3000;
+    state.row = undefined;
+    await expect.poll(() => actor.revoked.aborted, { timeout: 10_000 }).toBe(true);
+    release();
+    stop.abort();
+    await running;
   });
 
   it("ends at its expiry even though the cache still trusts it", async () => {
