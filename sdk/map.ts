@@ -5,7 +5,12 @@ import { type CallOptions, createSpec } from "./calls/spec.ts";
 import type { Code } from "./code/code.ts";
 import { ApiError, TaskError } from "./errors.ts";
 
-/** What can be mapped over. */
+/**
+ * What can be mapped over.
+ *
+ * @example
+ * const lines: Items<string> = readline.createInterface({ input });
+ */
 export type Items<T> = Iterable<T> | AsyncIterable<T>;
 
 /**

@@ -8,7 +8,15 @@ import type { Code } from "./code/code.ts";
 import { createMap, type Items, type MapOptions, type MapResults } from "./map.ts";
 import { createTask, type Task } from "./task.ts";
 
-// biome-ignore lint/suspicious/noExplicitAny: any function at all; `unknown` parameters would admit none
+/**
+ * Any function at all.
+ *
+ * @example
+ * function twice<F extends AnyFunction>(remote: Remote<F>, ...args: Parameters<F>) {
+ *   return Promise.all([remote(...args), remote(...args)]);
+ * }
+ */
+// biome-ignore lint/suspicious/noExplicitAny: `unknown` parameters would admit none
 export type AnyFunction = (...args: any[]) => unknown;
 
 /**

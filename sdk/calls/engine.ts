@@ -45,6 +45,8 @@ export type Engine = {
 /** Beats come every few seconds; three times that without any means that the connection is dead. */
 const SILENCE_MS = 45_000;
 const MAX_REPAIRS = 3;
+/** A stream names at most a hundred groups; who watches more hears of all its owner's tasks and passes over the others. */
+const MAX_GROUPS = 100;
 
 /** Puts the parts together. */
 export function createEngine({ http, defaultEndpoint, closed, retry, maxSubmits, idleMs }: EngineDeps): Engine {
@@ -68,7 +70,7 @@ export function createEngine({ http, defaultEndpoint, closed, retry, maxSubmits,
   const stream = createEventStream({
     open: ({ groups, lastEventId, signal }) =>
       http.send("events", {
-        query: { group: [...groups] },
+        query: groups.length > MAX_GROUPS ? {} : { group: [...groups] },
         headers: { accept: FRAME_MEDIA_TYPE, ...(lastEventId === undefined ? {} : { "last-event-id": lastEventId }) },
         retry: false,
         signal,

@@ -83,6 +83,14 @@ describe("a group", () => {
     expect(results.size).toBe(20);
   });
 
+  it("can be one of more than a stream may name", async () => {
+    const { gateway, farcall } = pair;
+    const remote = farcall.function(square);
+    const tasks = Array.from({ length: 150 }, (_, i) => farcall.group(`many-${i}`).submit(remote, i));
+    expect(await Promise.all(tasks)).toEqual(tasks.map((_, i) => i * i));
+    expect(gateway.requestsTo(/GET \/v1\/events/).every(({ groups }) => (groups ?? 0) <= 100)).toBe(true);
+  });
+
   it("without tasks has no results and nothing to wait for", async () => {
     const run = pair.farcall.group("empty");
     expect((await collect(run.results())).size).toBe(0);

@@ -29,7 +29,13 @@ export type SmallGateway = {
   readonly functions: Map<string, { name: string; code: Uint8Array; entry: string }>;
   readonly blobs: Map<string, Uint8Array>;
   /** every request: method and path, and the number of tasks in a submit */
-  readonly requests: { method: string; path: string; tasks?: number; headers: Record<string, unknown> }[];
+  readonly requests: {
+    method: string;
+    path: string;
+    tasks?: number;
+    groups?: number;
+    headers: Record<string, unknown>;
+  }[];
   readonly log: EventLog;
   /** up to where tasks are counted */
   countCap: number;
@@ -83,7 +89,8 @@ async function handle(gateway: SmallGateway, request: IncomingMessage, response:
   const url = new URL(request.url ?? "/", gateway.url);
   const body = await readBody(request);
   const path = url.pathname;
-  gateway.requests.push({ method: request.method ?? "", path, headers: request.headers });
+  const groups = url.searchParams.getAll("group").length;
+  gateway.requests.push({ method: request.method ?? "", path, groups, headers: request.headers });
   gateway.lastBody = Buffer.from(body);
   if (await gateway.intercept?.(request, response, path)) return;
   const route = `${request.method} ${path}`;
