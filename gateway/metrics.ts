@@ -1,12 +1,13 @@
 /** Counts what the gateway does, and writes it in Prometheus' text format. */
 import type { OperationName } from "../protocol/operations.ts";
+import type { WireCounts } from "./ports.ts";
 import type { StoreStats } from "./store/port.ts";
 
 /** Counts requests and writes the exposition. */
 export type Metrics = {
   request(operation: OperationName, status: number): void;
   /** The whole exposition: what was counted here beside the facts that are asked for now. */
-  text(facts: { stats: StoreStats; eventStreams: number; natsConnected: boolean }): string;
+  text(facts: { stats: StoreStats; eventStreams: number; natsConnected: boolean; wire: WireCounts }): string;
 };
 
 const CLASSES = ["1xx", "2xx", "3xx", "4xx", "5xx"];
@@ -24,7 +25,7 @@ export function createMetrics(): Metrics {
       const place = Math.min(4, Math.max(0, Math.floor(status / 100) - 1));
       counts[place] = (counts[place] as number) + 1;
     },
-    text({ stats, eventStreams, natsConnected }) {
+    text({ stats, eventStreams, natsConnected, wire }) {
       const memory = process.memoryUsage();
       return [
         metric("farcall_tasks", "gauge", "Tasks by state.", labelled("state", stats.byState)),
@@ -39,6 +40,16 @@ export function createMetrics(): Metrics {
         ]),
         metric("farcall_event_streams", "gauge", "Open event streams.", [["", eventStreams]]),
         metric("farcall_nats_connected", "gauge", "1 while NATS is connected.", [["", Number(natsConnected)]]),
+        metric("farcall_pulls_open", "gauge", "Agents that this gateway hands tasks to.", [["", wire.openPulls]]),
+        metric("farcall_batches_unreceipted", "gauge", "Batches of tasks that agents have not receipted.", [
+          ["", wire.unreceiptedBatches],
+        ]),
+        metric("farcall_batches_unreceipted_bytes", "gauge", "Bytes of batches not receipted.", [
+          ["", wire.unreceiptedBytes],
+        ]),
+        metric("farcall_wire_refused_total", "counter", "Messages of agents that were malformed or forged.", [
+          ["", wire.refused],
+        ]),
         metric(
           "farcall_http_requests_total",
           "counter",

@@ -15,6 +15,9 @@ export type AgentStatus = {
   summary: Heartbeat["summary"] | null;
 };
 
+/** What stands between this gateway and its agents now; `refused` counts messages that were malformed or forged. */
+export type WireCounts = { openPulls: number; unreceiptedBatches: number; unreceiptedBytes: number; refused: number };
+
 /** Moves tasks between the store and the agents over NATS. */
 export type Dispatcher = {
   /** Submits with synchronous match: what is leased in the transaction is sent at once. */
@@ -32,5 +35,7 @@ export type Dispatcher = {
   ): void;
   /** Whether NATS is connected now. */
   connected(): boolean;
+  /** For metrics. */
+  counts(): WireCounts;
   stop(): Promise<void>;
 };

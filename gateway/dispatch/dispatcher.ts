@@ -127,6 +127,15 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     },
     watchLog: logs.watch,
     connected: wire.connected,
+    counts() {
+      const open = [...pulls.all()];
+      return {
+        openPulls: open.length,
+        unreceiptedBatches: open.reduce((sum, { unreceipted }) => sum + unreceipted.length, 0),
+        unreceiptedBytes: open.reduce((sum, { unreceiptedBytes }) => sum + unreceiptedBytes, 0),
+        refused: refusals.count(),
+      };
+    },
     async stop() {
       wire.deafen();
       ticker.stop();

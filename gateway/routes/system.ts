@@ -35,6 +35,7 @@ export function systemRoutes(gateway: Gateway): Routes {
         stats: await stats(),
         eventStreams: streams.count(),
         natsConnected: dispatcher.connected(),
+        wire: dispatcher.counts(),
       });
       return new Response(text, { headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" } });
     },

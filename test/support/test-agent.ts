@@ -96,9 +96,12 @@ export async function startTestAgent(options: TestAgentOptions) {
     const limits = { [resourceClass]: { tasks: agent.limit, bytes: BYTES } };
     wire.publish(subjects.pull(endpoint), encodeFrame({ epoch, pull: agent.pull, limits, countUpTo }));
   }
-  function credit(limit = Math.max(agent.limit, agent.received + Math.max(0, window - held.size))): void {
+  function credit(
+    limit = Math.max(agent.limit, agent.received + Math.max(0, window - held.size)),
+    bytes = agent.bytes + BYTES,
+  ): void {
     agent.limit = limit;
-    const limits = { [resourceClass]: { tasks: limit, bytes: agent.bytes + BYTES } };
+    const limits = { [resourceClass]: { tasks: limit, bytes } };
     const received = receipts.upTo(agent.pull);
     wire.publish(subjects.credit(endpoint), encodeFrame({ epoch, pull: agent.pull, limits, received, countUpTo }));
   }

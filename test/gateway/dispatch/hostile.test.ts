@@ -44,6 +44,7 @@ describe("hostile messages", () => {
       [{ epoch: 1, message: 1, results: [], starts: [{ id: mine, lease: "1" }] }, []],
     ];
     for (const [header, body] of bad) expect(await say(header, body)).toMatchObject({ ok: false });
+    expect(world.dispatcher.counts().refused).toBe(bad.length);
     expect(await world.state(mine)).toBe("leased");
     // The real one counts, once.
     expect(await agent.report([good])).toEqual({ ok: true, superseded: 0 });

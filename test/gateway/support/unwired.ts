@@ -15,6 +15,7 @@ export function createUnwiredDispatcher(parts: { store: Store; hub: EventHub }):
     drain: async () => undefined,
     watchLog: () => undefined,
     connected: () => true,
+    counts: () => ({ openPulls: 0, unreceiptedBatches: 0, unreceiptedBytes: 0, refused: 0 }),
     stop: async () => undefined,
   };
 }
