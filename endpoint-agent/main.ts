@@ -1,4 +1,5 @@
 /** `node endpoint-agent/main.ts --dir <endpoint dir> [--take-over]`: the agent's process. */
+import "./buffer-collection.ts";
 import { existsSync, readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { ApiError } from "../protocol/errors.ts";

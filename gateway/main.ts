@@ -2,6 +2,7 @@
  * The gateway's composition root: `node gateway/main.ts --config <gateway.yaml>`. Prints one JSON line on stdout when it is
  * ready; logs go to stderr. SIGTERM and SIGINT drain it and end it with code 0.
  */
+import "./buffer-collection.ts";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";

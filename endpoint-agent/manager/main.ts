@@ -1,4 +1,5 @@
 /** The manager of one node of a block: `node main.ts --config <0600 json file>`. Runs until its agent, its walltime or its deadline ends it. */
+import "../buffer-collection.ts";
 import { randomBytes } from "node:crypto";
 import { readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -7,7 +8,7 @@ import { pino } from "pino";
 import { EXIT_DO_NOT_RESTART, ManagerConfig, managerUrl } from "../manager-config.ts";
 import { createDeadline } from "./deadline.ts";
 import { createEngine } from "./engine.ts";
-import { killLeftBehind, killLeftovers } from "./leftovers.ts";
+import { createSweeper, killLeftovers } from "./leftovers.ts";
 import { createLifetime } from "./lifetime.ts";
 import { dialAgent, type ManagerLink } from "./link.ts";
 import { createSession, type Session } from "./session.ts";
@@ -51,13 +52,7 @@ const engine = createEngine({
     sendBytes: (frame) => session?.welcomed() && link.sendBytes(frame),
   },
   onGroup: watchdog.group,
-  onLeftovers(name, worker) {
-    const killed =
-      worker === undefined
-        ? killLeftovers(`${nonce}/${name}\0`, new Set())
-        : killLeftBehind(`${nonce}/${name}\0`, worker);
-    if (killed > 0) log.info({ worker: name, killed }, "killed what user code left running");
-  },
+  onLeftovers: createSweeper(nonce, (killed) => log.info({ killed }, "killed what user code left running")),
   onBroken(message) {
     log.error(message);
     lifetime.drain(message);
@@ -68,7 +63,7 @@ const lifetime = createLifetime({ engine, deadline, graceMs: config.limits.killG
   if (session?.welcomed()) link.send({ kind: "bye", reason });
   session?.stop();
   void link.close().then(() => {
-    killLeftovers(`${nonce}/`, new Set());
+    killLeftovers(`${nonce}/`);
     watchdog.stop();
     rmSync(config.dir, { recursive: true, force: true, maxRetries: 3 });
     process.exit(exitCode);
