@@ -55,8 +55,11 @@ const ENTRY_BYTES = 220;
 const MAX_IN_FLIGHT = 4;
 /** With a message under way, the next one waits for this much: the gateway groups anyhow, and small messages cost it more. */
 const NEXT_MESSAGE_RESULTS = 256;
-/** A result that is not committed after this goes to the journal. */
+/** A result that is not committed after this goes to the journal ... */
 const JOURNAL_AFTER_MS = 25;
+/** ... but not while the gateway answers others and is only busy: its managers keep it, and an fsync here would slow both. */
+const JOURNAL_BUSY_MS = 1_000;
+const ANSWERING_MS = 250;
 /** One append to the journal holds about this much at most. */
 const MAX_JOURNAL_BYTES = 8 * 1024 * 1024;
 const RETRY_MIN_MS = 100;
@@ -70,6 +73,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
   let inFlightResults = 0;
   let message = 0;
   let failures = 0;
+  let answeredAt = Number.NEGATIVE_INFINITY;
   /** results to be sent one by one, because one among them was refused */
   let suspects = 0;
   let retryTimer: NodeJS.Timeout | undefined;
@@ -164,6 +168,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
 
   const committed = (batch: ReturnType<typeof cut>, answer: Extract<ResultsAnswer, { ok: true }>) => {
     failures = 0;
+    answeredAt = nowMs();
     suspects = Math.max(0, suspects - batch.results.length);
     const journaled: OutResult[] = [];
     for (const result of batch.results) {
@@ -201,7 +206,8 @@ export function createOutbox(options: OutboxOptions): Outbox {
   const journalOld = async () => {
     journalTimer = undefined;
     if (journaling || stopped) return;
-    const before = nowMs() - JOURNAL_AFTER_MS + 1;
+    const patience = nowMs() - answeredAt < ANSWERING_MS ? JOURNAL_BUSY_MS : JOURNAL_AFTER_MS;
+    const before = nowMs() - patience + 1;
     const old: OutResult[] = [];
     let bytes = 0;
     for (const result of unsafe) {
