@@ -14,6 +14,7 @@ export function onAgentFrame(engine: Engine, frame: AgentToManager, body: Uint8A
   switch (frame.kind) {
     case "tasks":
       engine.intake.take(frame.specs, frame.tasks, body);
+      if (engine.draining()) engine.drain();
       break;
     case "taken":
       engine.outbox.taken(frame.message);
@@ -109,6 +110,7 @@ function onStart(engine: Engine, { id, lease, go }: AgentToManager & { kind: "st
   const task = engine.intake.tasks.get(id);
   if (!task || task.lease !== lease) return;
   // A start that would be killed at the deadline is not made; the task stays reserved until then.
+  if (go && !engine.mayStart()) return;
   task.startCommitted = go;
   if (!go) engine.intake.forget(task);
   engine.placement.startAnswered(task, go);

@@ -10,7 +10,7 @@ import { type Death, endOfDeath, type KillReason } from "./deaths.ts";
 import { createMemoryGuard, type MemoryGuard, type OomCount } from "./memory.ts";
 import { type Capture, createCapture, lastBytes, type OutputTail, outputText } from "./output.ts";
 import { scrubbedEnv, WORKER_ENV } from "./scrubbed-env.ts";
-import type { Task, TaskEnd } from "./task.ts";
+import { inlineArguments, type Task, type TaskEnd } from "./task.ts";
 import { fillTemplate } from "./template.ts";
 import { signalGroup } from "./worker-process.ts";
 
@@ -193,7 +193,7 @@ function commandResult(exitCode: number, stdout: OutputTail, stderr: OutputTail)
 }
 
 function argumentOf(task: Task): Record<string, unknown> {
-  const bytes = task.file === undefined ? task.bytes : readFileSync(task.file);
+  const bytes = task.file === undefined ? inlineArguments(task) : readFileSync(task.file);
   const args = decodeValue(task.encoding ?? "json", bytes);
   const first = Array.isArray(args) ? args[0] : (args as { args?: unknown[] } | null)?.args?.[0];
   if (first === undefined || first === null) return {};

@@ -59,9 +59,11 @@ export type Engine = {
   end(task: Task, end: TaskEnd): void;
   /** Now and then: ends what has been idle for long. */
   housekeep(): void;
-  /** From now on nothing new is started. */
+  /** From now on nothing new is started: what waits, and what comes later, is returned. May be called again. */
   drain(): void;
   readonly draining: () => boolean;
+  /** Whether a task may be started now. */
+  mayStart(): boolean;
   stop(): void;
 };
 
@@ -192,13 +194,30 @@ export function createEngine(parts: EngineParts): Engine {
       return resources.busy() > 0 || queues.length() > 0;
     },
   });
+  /** The self-fence, also of a manager that was stopped and goes on later (FAULTS.md B2). */
+  const mayStart = () => !draining && !deadline.near();
   const turn = () => {
     scheduled = false;
-    // Self-fence, also of a manager that was stopped and goes on later (FAULTS.md B2).
-    if (!draining && !deadline.near()) placement.place();
+    if (mayStart()) placement.place();
     if (resources.busy() > 0 || queues.length() > 0) ticker.wake();
     if (intake.tasks.size < FEW_TASKS) outbox.flush();
     else outbox.flushSoon();
+  };
+
+  const returnUnstarted = () => {
+    for (const worker of pool.workers) {
+      onUnstarted(takeBack(worker));
+      const { reserved } = worker;
+      worker.reserved = undefined;
+      if (reserved) end(reserved, { outcome: "returned", started: false });
+    }
+    for (const run of commands.runs.values()) if (!run.started) commands.startAnswered(run.task, false);
+    const running = new Set(commands.runs.keys());
+    for (const worker of pool.workers) {
+      for (const task of [...worker.tasks, ...worker.marking.values()]) running.add(task);
+    }
+    for (const task of intake.tasks.values())
+      if (!running.has(task)) end(task, { outcome: "returned", started: false });
   };
 
   return {
@@ -218,23 +237,11 @@ export function createEngine(parts: EngineParts): Engine {
     holds: () => [...intake.tasks.values(), ...reports.uploading].map((task): HeldLease => [task.id, task.lease]),
     housekeep: () => placement.retireIdle(limits.workerIdleMs),
     drain() {
-      if (draining) return;
       draining = true;
-      for (const worker of pool.workers) {
-        onUnstarted(takeBack(worker));
-        const { reserved } = worker;
-        worker.reserved = undefined;
-        if (reserved) end(reserved, { outcome: "returned", started: false });
-      }
-      for (const run of commands.runs.values()) {
-        if (!run.started) commands.startAnswered(run.task, false);
-      }
-      const running = new Set([...pool.workers.flatMap((worker) => worker.tasks), ...commands.runs.keys()]);
-      for (const task of intake.tasks.values()) {
-        if (!running.has(task)) end(task, { outcome: "returned", started: false });
-      }
+      returnUnstarted();
     },
     draining: () => draining,
+    mayStart,
     stop: ticker.stop,
   };
 }

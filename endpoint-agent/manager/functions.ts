@@ -1,6 +1,6 @@
 /** The code of the functions that tasks here name: asked for once, checked against its hash, kept as files on this node. */
 import { createHash } from "node:crypto";
-import { existsSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { definitionText, type FunctionDefinition } from "../../protocol/function.ts";
 import type { TaskFailure } from "../../protocol/task.ts";
@@ -45,7 +45,7 @@ export function createFunctions(cacheDir: string, ask: (id: string) => void): Fu
         file: "",
         template: "",
         failure: undefined,
-        time: { ewmaMs: undefined },
+        time: { ewmaMs: undefined, spawns: false },
       };
       known.set(id, fn);
       ask(id);
@@ -87,7 +87,7 @@ function mismatch(id: string, definition: FunctionDefinition, code: Uint8Array):
 
 /** Written under another name first: a reader never sees half of it. */
 function keep(file: string, code: Uint8Array): void {
-  if (existsSync(file)) return;
+  if (existsSync(file) && readFileSync(file).equals(code)) return;
   const partial = `${file}.${process.pid}`;
   writeFileSync(partial, code, { mode: 0o600 });
   renameSync(partial, file);

@@ -5,7 +5,11 @@ export const MAX_HELD = 64;
 const WEIGHT = 0.2;
 
 /** What is known of a function's running time here; undefined until it ran once. */
-export type RunTime = { ewmaMs: number | undefined };
+export type RunTime = {
+  ewmaMs: number | undefined;
+  /** it starts processes: the search for what they left must be over before the next task starts (leftovers.ts) */
+  spawns: boolean;
+};
 
 /** Counts a run in. */
 export function observe(time: RunTime, ranMs: number): void {
@@ -14,7 +18,7 @@ export function observe(time: RunTime, ranMs: number): void {
 
 /** How many tasks of a function a worker may hold, the running one included. */
 export function holdOf(time: RunTime, atMostOnce: boolean): number {
-  if (atMostOnce || time.ewmaMs === undefined) return 1;
+  if (atMostOnce || time.spawns || time.ewmaMs === undefined) return 1;
   return Math.max(1, Math.min(MAX_HELD, Math.floor(HOLD_MS / Math.max(time.ewmaMs, 1e-6))));
 }
 

@@ -85,8 +85,6 @@ export function createIntake({ functions, queues, blobs, end }: IntakeParts): In
       let offset = 0;
       for (const entry of entries) {
         const length = entry.blob === undefined ? (entry.length ?? 0) : 0;
-        const bytes = body.subarray(offset, offset + length);
-        offset += length;
         const info = infoOf(specs[entry.spec ?? 0] as LeaseSpec);
         const task: Task = {
           id: entry.id,
@@ -94,7 +92,9 @@ export function createIntake({ functions, queues, blobs, end }: IntakeParts): In
           attempt: entry.attempt,
           info,
           encoding: entry.encoding,
-          bytes,
+          frame: body,
+          offset,
+          length,
           blob: entry.blob,
           file: undefined,
           n: 0,
@@ -105,6 +105,7 @@ export function createIntake({ functions, queues, blobs, end }: IntakeParts): In
           arrivedAt: now + ++arrived * 1e-9,
           dropped: false,
         };
+        offset += length;
         const known = tasks.get(entry.id);
         if (known) {
           // The same hand-out twice is taken once; a newer one is not taken while the older one may still run here.

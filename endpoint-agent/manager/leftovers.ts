@@ -4,15 +4,15 @@ import { WORKER_ENV } from "./scrubbed-env.ts";
 
 export type ProcessInfo = { pid: number; parent: number; session: number };
 
-/** Processes whose environment names a worker beginning with `prefix`. Other users' cannot be read, nor are they ours. */
-export function findByWorker(prefix: string): ProcessInfo[] {
-  const wanted = `${WORKER_ENV}=${prefix}`;
+/** Processes whose environment names a worker beginning with one of `prefixes`. Other users' cannot be read, nor are they ours. */
+export function findByWorker(prefixes: readonly string[]): ProcessInfo[] {
   const found: ProcessInfo[] = [];
   for (const name of readdirSync("/proc")) {
     if (!/^\d+$/.test(name)) continue;
     try {
       const environment = readFileSync(`/proc/${name}/environ`, "latin1");
-      if (!environment.startsWith(wanted) && !environment.includes(`\0${wanted}`)) continue;
+      const at = environment.indexOf(`${WORKER_ENV}=`);
+      if (at < 0 || !prefixes.some((prefix) => environment.startsWith(prefix, at + WORKER_ENV.length + 1))) continue;
       const stat = readFileSync(`/proc/${name}/stat`, "latin1");
       const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
       if (fields[0] === "Z") continue;
@@ -36,11 +36,37 @@ export function leftBehind(found: readonly ProcessInfo[], worker: number): numbe
     .map(({ pid }) => pid);
 }
 
-/** Kills every process of the prefix but those to keep, until none is left that could have forked meanwhile. */
-export function killLeftovers(prefix: string, keep: ReadonlySet<number>): number {
+/** How long the searches for what ended workers and commands left are gathered: one look at /proc serves them all. */
+const GATHER_MS = 100;
+
+/**
+ * Searches for leftovers by worker: at once where the worker goes on and its next task must not be mistaken for the last one,
+ * soon where it has ended.
+ */
+export function createSweeper(nonce: string, onKilled: (count: number) => void) {
+  let ended: string[] = [];
+  const sweep = () => {
+    const killed = killLeftovers(...ended);
+    ended = [];
+    if (killed > 0) onKilled(killed);
+  };
+  return (name: string, worker: number | undefined) => {
+    const prefix = `${nonce}/${name}\0`;
+    if (worker !== undefined) {
+      const killed = killLeftBehind(prefix, worker);
+      if (killed > 0) onKilled(killed);
+      return;
+    }
+    ended.push(prefix);
+    if (ended.length === 1) setTimeout(sweep, GATHER_MS).unref();
+  };
+}
+
+/** Kills every process of the prefixes, until none is left that could have forked meanwhile. */
+export function killLeftovers(...prefixes: string[]): number {
   let killed = 0;
   for (let round = 0; round < 5; round++) {
-    const pids = findByWorker(prefix).filter(({ pid }) => !keep.has(pid) && pid !== process.pid);
+    const pids = findByWorker(prefixes).filter(({ pid }) => pid !== process.pid);
     if (pids.length === 0) break;
     for (const { pid } of pids) killed += kill(pid);
   }
@@ -50,7 +76,7 @@ export function killLeftovers(prefix: string, keep: ReadonlySet<number>): number
 /** Kills what a task left behind while its worker goes on. */
 export function killLeftBehind(prefix: string, worker: number): number {
   let killed = 0;
-  for (const pid of leftBehind(findByWorker(prefix), worker)) killed += kill(pid);
+  for (const pid of leftBehind(findByWorker([prefix]), worker)) killed += kill(pid);
   return killed;
 }
 

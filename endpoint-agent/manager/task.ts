@@ -23,7 +23,10 @@ export type Task = {
   attempt: number;
   info: SpecInfo;
   encoding: Encoding | undefined;
-  bytes: Uint8Array;
+  /** the inline arguments: `length` bytes from `offset` of the frame that brought them */
+  frame: Uint8Array;
+  offset: number;
+  length: number;
   /** of arguments above the inline limit */
   blob: string | undefined;
   file: string | undefined;
@@ -52,3 +55,27 @@ export type TaskEnd = {
   stdout?: OutputTail | undefined;
   stderr?: OutputTail | undefined;
 };
+
+/** The bytes of a task's inline arguments. */
+export function inlineArguments({ frame, offset, length }: Task): Uint8Array {
+  return frame.subarray(offset, offset + length);
+}
+
+/** The inline arguments of several tasks, in order: as few pieces as there are frames, as neighbours came side by side. */
+export function joinedArguments(tasks: readonly Task[]): Uint8Array[] {
+  const pieces: Uint8Array[] = [];
+  let frame: Uint8Array | undefined;
+  let from = 0;
+  let to = 0;
+  for (const task of tasks) {
+    if (task.file !== undefined) continue;
+    if (task.frame !== frame || task.offset !== to) {
+      if (frame) pieces.push(frame.subarray(from, to));
+      frame = task.frame;
+      from = task.offset;
+    }
+    to = task.offset + task.length;
+  }
+  if (frame) pieces.push(frame.subarray(from, to));
+  return pieces;
+}

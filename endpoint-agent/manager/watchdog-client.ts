@@ -1,6 +1,7 @@
 /** The manager's side of its watchdog: started first, told of every process group, replaced when it dies. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { ownIdentity } from "../process-identity.ts";
 import { sourceExtension } from "./runtimes.ts";
 import { scrubbedEnv } from "./scrubbed-env.ts";
 
@@ -33,7 +34,8 @@ export function startWatchdog(options: WatchdogOptions): Watchdog {
   };
   const start = () => {
     const file = fileURLToPath(new URL(`./watchdog${sourceExtension()}`, import.meta.url));
-    const args = [String(process.pid), options.prefix, options.directory, String(options.termBeforeMs)];
+    const { pid, startTime } = ownIdentity();
+    const args = [String(pid), startTime, options.prefix, options.directory, String(options.termBeforeMs)];
     child = spawn(process.execPath, ["--no-warnings", "--max-old-space-size=32", file, ...args], {
       stdio: ["pipe", "ignore", "inherit"],
       detached: true,
@@ -61,6 +63,7 @@ export function startWatchdog(options: WatchdogOptions): Watchdog {
     },
     stop() {
       stopped = true;
+      say("q");
       child.stdin?.end();
     },
   };

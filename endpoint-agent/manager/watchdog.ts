@@ -3,17 +3,26 @@
  * and as soon as the manager is gone. It reads lines from its stdin, a pipe from the manager:
  *
  *     d <ms>    the deadline, by os.uptime()        + <pid>   a process group begins        - <pid>   it is gone
+ *     q         the manager has ended everything itself
  *
- * `node watchdog.ts <manager pid> <WORKER_ENV prefix> <directory to remove> <term before ms>`
+ * `node watchdog.ts <manager pid> <its start time> <WORKER_ENV prefix> <directory to remove> <term before ms>`
  */
 import { rmSync } from "node:fs";
 import { uptime } from "node:os";
+import { isAlive } from "../process-identity.ts";
 import { killLeftovers } from "./leftovers.ts";
 
 const POLL_MS = 250;
 const TERM_MS = 1_000;
 
-const [managerPid, prefix, directory, termBeforeMs] = process.argv.slice(2) as [string, string, string, string];
+const [managerPid, startTime, prefix, directory, termBeforeMs] = process.argv.slice(2) as [
+  string,
+  string,
+  string,
+  string,
+  string,
+];
+const manager = { pid: Number(managerPid), startTime };
 const groups = new Set<number>();
 let deadline = Number.POSITIVE_INFINITY;
 let text = "";
@@ -37,6 +46,7 @@ function onLine(kind: string | undefined, value: number): void {
     warned = false;
   } else if (kind === "+") groups.add(value);
   else if (kind === "-") groups.delete(value);
+  else if (kind === "q") process.exit(0);
 }
 
 function poll(): void {
@@ -57,8 +67,8 @@ function onManagerGone(): void {
 function end(): never {
   signal("SIGKILL");
   // The manager too: one that is stopped would otherwise wake up with work that has been given to others.
-  kill(Number(managerPid), "SIGKILL");
-  killLeftovers(prefix, new Set());
+  if (isAlive(manager)) kill(manager.pid, "SIGKILL");
+  killLeftovers(prefix);
   rmSync(directory, { recursive: true, force: true, maxRetries: 3 });
   process.exit(0);
 }

@@ -95,7 +95,8 @@ export function startWorkerProcess(
   });
 
   const signal = (name: NodeJS.Signals) => {
-    if (child.pid !== undefined) signalGroup(child.pid, name);
+    // Its number may belong to another process later.
+    if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) signalGroup(child.pid, name);
   };
   whenGone(child, [results, child.stdout, child.stderr], (exitCode, ended, error) => {
     permitsLeft(permits, () => events.onExit(exitCode, ended, error));

@@ -7,7 +7,7 @@ import { observe } from "./hold.ts";
 import type { MemoryGuard } from "./memory.ts";
 import { lastBytes, NO_OUTPUT, type OutputTail } from "./output.ts";
 import type { Queue } from "./queues.ts";
-import type { Task, TaskEnd } from "./task.ts";
+import { joinedArguments, type Task, type TaskEnd } from "./task.ts";
 import type { WorkerProcess } from "./worker-process.ts";
 
 export type WorkerEvents = {
@@ -49,7 +49,6 @@ const STDERR_WORDS = 2_048;
 /** Hands tasks to a worker that has room for them. */
 export function handTasks(worker: Worker, tasks: readonly Task[], state: HandOver): void {
   const entries: WorkerTask[] = [];
-  const chunks: Uint8Array[] = [];
   const numbers: number[] = [];
   const now = performance.now();
   for (const task of tasks) {
@@ -59,15 +58,12 @@ export function handTasks(worker: Worker, tasks: readonly Task[], state: HandOve
     const entry: WorkerTask = { n: task.n, id: task.id, call: callOf(worker, task, state), attempt: task.attempt };
     if (task.encoding && task.encoding !== "json") entry.encoding = task.encoding;
     if (task.file !== undefined) entry.file = task.file;
-    else {
-      entry.length = task.bytes.length;
-      chunks.push(task.bytes);
-    }
+    else entry.length = task.length;
     entries.push(entry);
     worker.tasks.push(task);
   }
   worker.process.permits.grant(numbers);
-  worker.process.send({ kind: "tasks", tasks: entries }, chunks);
+  worker.process.send({ kind: "tasks", tasks: entries }, joinedArguments(tasks));
 }
 
 /** What was told to one worker: numbers of tasks, and of calls by spec. */
@@ -125,7 +121,10 @@ export function onWorkerFrame(
   if (next) next.startedAt = performance.now();
   observe(task.info.fn.time, frame.ms);
   const end = endOfResult(worker, frame, body);
-  if (frame.children) events.onChildren();
+  if (frame.children) {
+    task.info.fn.time.spawns = true;
+    events.onChildren();
+  }
   if (frame.marked) withMarkedOutput(worker, task, end, () => events.onEnd(task, end));
   else {
     const { stdout, stderr } = worker.process.outputs;
