@@ -21,6 +21,7 @@ const REQUEST_TIMEOUT_MS = 3_600_000;
 /** Longer than clients keep idle connections, so that it is they who close them. */
 const KEEP_ALIVE_MS = 75_000;
 const GRACE_MS = 5_000;
+const IDLE_LOOK_MS = 25;
 
 /** Listens, and resolves with the address once it does. */
 export async function listen(app: Hono, { host, port }: { host: string; port: number }): Promise<Listener> {
@@ -56,13 +57,13 @@ function answerNonsense(error: Error, socket: Duplex): void {
 
 async function close(server: Server, graceMs: number): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  server.closeIdleConnections();
-  const grace = new AbortController();
-  const late = sleep(graceMs, undefined, { signal: grace.signal }).then(
-    () => server.closeAllConnections(),
-    () => undefined,
-  );
-  await closed;
-  grace.abort();
-  await late;
+  const over = new AbortController();
+  const ended = closed.then(() => over.abort());
+  // A connection whose request is answered by now would be kept open for the next one.
+  for (const end = Date.now() + graceMs; Date.now() < end && !over.signal.aborted; ) {
+    server.closeIdleConnections();
+    await sleep(IDLE_LOOK_MS, undefined, { signal: over.signal }).catch(() => undefined);
+  }
+  server.closeAllConnections();
+  await ended;
 }
