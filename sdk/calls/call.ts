@@ -50,8 +50,7 @@ export function createCall(spec: Spec, args: readonly unknown[], listener: Liste
     const encoded = encodeValue(only instanceof Uint8Array ? plainBytes(only) : args);
     encoding = encoded.encoding;
     // Small arguments are copied: what the caller does to its array afterwards does not matter.
-    bytes =
-      encoded.bytes === only && encoded.bytes.length <= INLINE_LIMIT_BYTES ? encoded.bytes.slice() : encoded.bytes;
+    bytes = encoding === "raw" && encoded.bytes.length <= INLINE_LIMIT_BYTES ? encoded.bytes.slice() : encoded.bytes;
     if (bytes.length > BLOB_LIMIT_BYTES) {
       throw new ApiError(
         "TOO_LARGE",

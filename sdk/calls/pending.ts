@@ -19,9 +19,15 @@ export type Pending = {
   /** What an event message says; payloads are views on `body`. */
   take(events: readonly TaskEvent[], body: Uint8Array): void;
   /** The end of one task, found out otherwise than by an event. */
-  end(call: Call, event: TaskEvent, bytes?: Uint8Array): void;
+  end(call: Call, event: TaskEvent): void;
   fail(call: Call, error: unknown): void;
 };
+
+/** A result's bytes, or its JSON. */
+type Payload = Uint8Array | string;
+
+const SMALL_RESULT_BYTES = 512;
+const decoder = new TextDecoder();
 
 /** Makes the table of pending calls. */
 export function createPending(deps: PendingDeps): Pending {
@@ -49,10 +55,10 @@ export function createPending(deps: PendingDeps): Pending {
     afterEnd();
   }
 
-  function end(call: Call, event: TaskEvent, bytes?: Uint8Array): void {
+  function end(call: Call, event: TaskEvent, payload?: Payload): void {
     call.state = event.state;
     if (event.state !== "succeeded") fail(call, taskErrorOf(event));
-    else if (bytes !== undefined) succeedWith(call, event.encoding ?? "json", bytes);
+    else if (payload !== undefined) succeedWith(call, event.encoding ?? "json", payload);
     else {
       deps.fetchResult(call.id).then(
         (value) => succeed(call, value),
@@ -61,11 +67,12 @@ export function createPending(deps: PendingDeps): Pending {
     }
   }
 
-  function succeedWith(call: Call, encoding: Encoding, bytes: Uint8Array): void {
+  function succeedWith(call: Call, encoding: Encoding, payload: Payload): void {
     let value: unknown;
     try {
+      if (typeof payload === "string") value = JSON.parse(payload);
       // The caller keeps raw bytes, and must not keep the whole message with them.
-      value = decodeValue(encoding, encoding === "raw" ? new Uint8Array(bytes) : bytes);
+      else value = decodeValue(encoding, encoding === "raw" ? new Uint8Array(payload) : payload);
     } catch (error) {
       fail(call, error);
       return;
@@ -86,6 +93,7 @@ export function createPending(deps: PendingDeps): Pending {
       if (calls.size === 1) deps.onNeed(true);
     },
     take(events, body) {
+      const text = asciiText(events.length, body);
       let offset = 0;
       for (const event of events) {
         const inline = event.blob === undefined && event.length !== undefined;
@@ -94,8 +102,9 @@ export function createPending(deps: PendingDeps): Pending {
         const call = calls.get(event.id);
         if (call === undefined) continue;
         if (isTerminal(event.state)) {
-          const fetchIt = event.omitted === true || !inline;
-          end(call, event, fetchIt ? undefined : body.subarray(from, offset));
+          const isText = text !== undefined && (event.encoding ?? "json") === "json";
+          if (!inline || event.omitted === true) end(call, event);
+          else end(call, event, isText ? text.slice(from, offset) : body.subarray(from, offset));
         } else if (call.state !== event.state) {
           call.state = event.state;
           call.listener.changed?.(call);
@@ -105,6 +114,16 @@ export function createPending(deps: PendingDeps): Pending {
     end,
     fail,
   };
+}
+
+/**
+ * The body of a message of small results as text, if each byte is one character: then text is cut where bytes would be, and
+ * one decoding serves them all. UTF-8 never gives more characters than bytes, so the lengths are equal only then.
+ */
+function asciiText(events: number, body: Uint8Array): string | undefined {
+  if (body.length === 0 || body.length > events * SMALL_RESULT_BYTES) return undefined;
+  const text = decoder.decode(body);
+  return text.length === body.length ? text : undefined;
 }
 
 /** What an event, a result and a task in a list say alike of an end. */
