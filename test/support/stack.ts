@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ensureNatsServer } from "../../deploy/nats/server.ts";
 import { type StackOptions, startStack as startParts } from "../../deploy/stack.ts";
+import { processesUnder } from "./processes.ts";
 
 export type TestStackOptions = {
   /** kept at the end when given; else a temporary one that is removed */
@@ -51,8 +52,14 @@ export async function startStack(options: TestStackOptions = {}): Promise<TestSt
       env: { ...process.env, ...options.env },
     });
     const partOf = (name: string) => stack.part(name === "agent" ? `agent:${stack.endpoints[0]?.name}` : name);
+    // A test process that dies must not leave its stack behind.
+    const endNow = () => endAllUnder(dir);
+    process.once("exit", endNow);
     const stop = async () => {
-      await stack.stop({ graceMs: 10_000 });
+      await stack.stop({ graceMs: 500 });
+      // The managers of an agent that was killed would run on for their orphan timeout.
+      endNow();
+      process.removeListener("exit", endNow);
       await removeDir();
     };
     return {
@@ -78,5 +85,15 @@ export async function startStack(options: TestStackOptions = {}): Promise<TestSt
   } catch (error) {
     await removeDir();
     throw error;
+  }
+}
+
+function endAllUnder(dir: string): void {
+  for (const pid of processesUnder(dir, "pid")) {
+    try {
+      process.kill(Number(pid), "SIGKILL");
+    } catch {
+      // It has ended meanwhile.
+    }
   }
 }
