@@ -53,6 +53,7 @@ function measure(runtime: keyof typeof codes, count: number): Promise<number> {
         dir: join(dir, `${runtime}-${count}`),
         uploads: dir,
         env: { PATH: process.env.PATH ?? "", HOME: process.env.HOME ?? "" },
+        onRead() {},
         output: { headBytes: 1024, tailBytes: 1024 },
       },
       {

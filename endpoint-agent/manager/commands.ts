@@ -9,6 +9,7 @@ import type { ManagerLimits } from "../manager-config.ts";
 import { type Death, endOfDeath, type KillReason } from "./deaths.ts";
 import { createMemoryGuard, type MemoryGuard, type OomCount } from "./memory.ts";
 import { type Capture, createCapture, lastBytes, type OutputTail, outputText } from "./output.ts";
+import type { ReadPressure } from "./read-pressure.ts";
 import { scrubbedEnv, WORKER_ENV } from "./scrubbed-env.ts";
 import { inlineArguments, type Task, type TaskEnd } from "./task.ts";
 import { fillTemplate } from "./template.ts";
@@ -52,6 +53,7 @@ export type CommandOptions = {
   env: Record<string, string>;
   limits: ManagerLimits;
   oom: OomCount;
+  onRead: ReadPressure;
 };
 
 const STDERR_WORDS = 2_048;
@@ -106,6 +108,7 @@ export function createCommandRuns(options: CommandOptions, events: CommandEvents
     for (const name of ["stdout", "stderr"] as const) {
       child[name].on("data", (chunk: Buffer) => {
         run.outputs[name].push(chunk);
+        options.onRead(chunk.length);
         events.onOutput(task, name, chunk);
       });
       child[name].on("error", () => {});

@@ -15,6 +15,7 @@ import { createOutbox, type Outbox } from "./outbox.ts";
 import { createPlacement, type Placement } from "./placement.ts";
 import { createPool, type Pool } from "./pool.ts";
 import { createQueues, type Queues } from "./queues.ts";
+import { createReadPressure } from "./read-pressure.ts";
 import { createReports } from "./reports.ts";
 import { createNodeResources, type NodeResources } from "./resources.ts";
 import { createRuntimes } from "./runtimes.ts";
@@ -98,6 +99,7 @@ export function createEngine(parts: EngineParts): Engine {
   const slots = Math.min(config.workersPerNode, capacity.cores);
   const resources = createNodeResources(capacity, slots);
   const oom = createOomCount();
+  const onRead = createReadPressure();
   const watches = createWatches(link);
   const outbox = createOutbox(link.sendBytes, () => !deadline.passed());
   const blobsOut = createBlobsOut(link);
@@ -130,7 +132,7 @@ export function createEngine(parts: EngineParts): Engine {
     }
   };
   const pool = createPool(
-    { dir: dirs.work, uploads: dirs.uploads, nonce, env, commandOf: runtimes.commandOf, limits, oom },
+    { dir: dirs.work, uploads: dirs.uploads, nonce, env, commandOf: runtimes.commandOf, limits, oom, onRead },
     {
       onEnd: end,
       onUnstarted,
@@ -161,7 +163,7 @@ export function createEngine(parts: EngineParts): Engine {
     schedule();
   };
   const commands = createCommandRuns(
-    { dir: dirs.work, uploads: dirs.uploads, nonce, env, limits, oom },
+    { dir: dirs.work, uploads: dirs.uploads, nonce, env, limits, oom, onRead },
     {
       onEnd(task, taskEnd) {
         freeCommand(task);

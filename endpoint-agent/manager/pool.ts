@@ -6,6 +6,7 @@ import type { ManagerLimits } from "../manager-config.ts";
 import type { KillReason } from "./deaths.ts";
 import type { Runtime } from "./functions.ts";
 import { createMemoryGuard, type OomCount } from "./memory.ts";
+import type { ReadPressure } from "./read-pressure.ts";
 import { scrubbedEnv, WORKER_ENV } from "./scrubbed-env.ts";
 import type { Task, TaskEnd } from "./task.ts";
 import {
@@ -29,6 +30,7 @@ export type PoolOptions = {
   commandOf(runtime: Runtime, memoryMb: number): WorkerCommand;
   limits: ManagerLimits;
   oom: OomCount;
+  onRead: ReadPressure;
 };
 
 export type PoolEvents = {
@@ -120,6 +122,7 @@ export function createPool(options: PoolOptions, events: PoolEvents): Pool {
           dir: join(dir, name),
           uploads: options.uploads,
           env: scrubbedEnv(process.env, { ...options.env, [WORKER_ENV]: `${nonce}/${name}` }),
+          onRead: options.onRead,
           output: { headBytes: limits.outputHeadBytes, tailBytes: limits.outputTailBytes },
         },
         {

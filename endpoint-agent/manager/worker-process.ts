@@ -12,6 +12,7 @@ import type { ManagerToWorker } from "../../protocol/worker-frames.ts";
 import { createMarkedStream, type MarkedStream } from "./marked-stream.ts";
 import type { OutputLimits } from "./output.ts";
 import { createPermits, type Permits } from "./permits.ts";
+import type { ReadPressure } from "./read-pressure.ts";
 
 /** How a kind of worker is started. */
 export type WorkerCommand = { file: string; args: string[]; env?: Record<string, string>; blockingPermits: boolean };
@@ -24,6 +25,7 @@ export type WorkerProcessOptions = {
   uploads: string;
   env: Record<string, string>;
   output: OutputLimits;
+  onRead: ReadPressure;
 };
 
 export type WorkerProcessEvents = {
@@ -56,7 +58,7 @@ const MAX_FRAME_BYTES = INLINE_LIMIT_BYTES + 256 * 1024;
 
 /** Starts the process in a group of its own. */
 export function startWorkerProcess(
-  { command, dir, uploads, env, output }: WorkerProcessOptions,
+  { command, dir, uploads, env, output, onRead }: WorkerProcessOptions,
   events: WorkerProcessEvents,
 ): WorkerProcess {
   for (const part of ["", "cwd", "tmp", "out"]) mkdirSync(join(dir, part), { recursive: true, mode: 0o700 });
@@ -78,8 +80,12 @@ export function startWorkerProcess(
   };
   // A worker that died meanwhile is seen by its exit.
   for (const stream of child.stdio) stream?.on("error", () => {});
-  child.stdout?.on("data", (chunk: Buffer) => outputs.stdout.push(chunk));
-  child.stderr?.on("data", (chunk: Buffer) => outputs.stderr.push(chunk));
+  for (const name of ["stdout", "stderr"] as const) {
+    child[name]?.on("data", (chunk: Buffer) => {
+      outputs[name].push(chunk);
+      onRead(chunk.length);
+    });
+  }
   const reader = createFrameReader(MAX_FRAME_BYTES);
   results.on("data", (chunk: Buffer) => {
     let frames: Frame[];
