@@ -140,9 +140,9 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     epoch,
     publish: wire,
     roomOf: (classKey, recent) =>
-      roomFor(classKey, {
+      roomFor(interchange.classes.of(classKey), {
         managers: interchange.managers,
-        queued: interchange.queued,
+        classes: interchange.classes.all(),
         heldBytes: interchange.heldBytes,
         recent,
         closed: draining || journal.trouble !== undefined,
@@ -150,9 +150,9 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       }),
     countUpTo: () => policy.maxBlocks * policy.nodesPerBlock * policy.workersPerNode,
     onTasks(header: LeaseHeader, body) {
-      if (interchange.accept(header, body).some((spec) => hopeless(spec.class))) {
+      if (interchange.accept(header, body).some((spec) => hopeless(spec.class.key))) {
         end(
-          interchange.takeQueued((spec) => hopeless(spec.class)),
+          interchange.takeQueued((spec) => hopeless(spec.class.key)),
           (task) => hopelessEntry(task, node),
         );
       }

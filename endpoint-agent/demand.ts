@@ -5,10 +5,12 @@ import type { Interchange } from "./interchange.ts";
 /** Tasks that wait at the gateway and tasks that are here, by resource class. */
 export function demandOf(
   waiting: Readonly<Record<string, number>>,
-  interchange: Pick<Interchange, "unfinished" | "managers">,
+  interchange: Pick<Interchange, "classes" | "managers">,
 ): Record<string, number> {
   const demand: Record<string, number> = { ...waiting };
-  for (const [key, count] of interchange.unfinished) if (count > 0) demand[key] = (demand[key] ?? 0) + count;
+  for (const { key, unfinished } of interchange.classes.all()) {
+    if (unfinished > 0) demand[key] = (demand[key] ?? 0) + unfinished;
+  }
   // What was adopted after a restart has no known class; it keeps its block by itself, being there.
   let adopted = 0;
   for (const manager of interchange.managers) for (const task of manager.tasks) if (!task.spec) adopted++;

@@ -31,7 +31,7 @@ export function hopelessEntry(task: HeldTask, { cores, memoryMb, gpus }: Resourc
     started: false,
     failure: {
       code: "NO_SUCH_RESOURCES",
-      message: `the task needs ${task.spec?.class ?? "more"}; a node of this endpoint offers ${offered}`,
+      message: `the task needs ${task.spec?.class.key ?? "more"}; a node of this endpoint offers ${offered}`,
     },
     length: 0,
   };

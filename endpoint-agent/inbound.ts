@@ -1,5 +1,6 @@
 /** What managers report: results, starts, and tasks given back. */
 import type { ManagerToAgent } from "../protocol/manager-frames.ts";
+import { uptimeMs } from "./clock.ts";
 import { adoptedTask, type TaskTable } from "./held-task.ts";
 import type { Interchange } from "./interchange.ts";
 import type { Manager } from "./manager.ts";
@@ -10,8 +11,8 @@ export type InboundOptions = {
   table: TaskTable;
   interchange: Interchange;
   outbox: Outbox;
-  /** a task of the class has ended, so there is room and the rate is known better */
-  onEnded(classKey: string): void;
+  /** tasks of the class have ended, so there is room and the rate is known better */
+  onEnded(classKey: string, tasks: number): void;
   turn(): void;
 };
 
@@ -40,14 +41,15 @@ export function createInbound(options: InboundOptions): Inbound {
     // Sent again over a new connection: it is on its way, or safe already.
     if (!receipt) return;
     const safe = () => settle(manager, receipt);
+    const ends = new Map<string, number>();
     let offset = 0;
     for (const entry of frame.results) {
       const length = (entry.blob ? 0 : (entry.length ?? 0)) + (entry.stdout ?? 0) + (entry.stderr ?? 0);
       const task = table.match(entry.id, entry.lease);
       if (task) {
-        const classKey = task.spec?.class;
+        const classKey = task.spec?.class.key;
         interchange.ended(task, entry.outcome === "succeeded" ? entry.ranMs : undefined);
-        if (classKey !== undefined) options.onEnded(classKey);
+        if (classKey !== undefined) ends.set(classKey, (ends.get(classKey) ?? 0) + 1);
       } else if (!table.get(entry.id)) {
         // It ended while this agent, or its connection, was away: held until the gateway has judged it.
         table.add(adoptedTask([entry.id, entry.lease], undefined));
@@ -80,6 +82,8 @@ export function createInbound(options: InboundOptions): Inbound {
       receipt.left = 1;
       safe();
     }
+    for (const [classKey, tasks] of ends) options.onEnded(classKey, tasks);
+    manager.progressAt = uptimeMs();
     options.turn();
   };
 

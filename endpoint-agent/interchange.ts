@@ -5,16 +5,15 @@ import { nowMs, uptimeMs } from "./clock.ts";
 import { type HeldTask, heldTask, type TaskTable } from "./held-task.ts";
 import type { Manager } from "./manager.ts";
 import { place } from "./placement.ts";
+import { createResourceClasses, type ResourceClasses } from "./resource-classes.ts";
 import { observeRun, type SpecState } from "./spec-state.ts";
 import { createSpecTable } from "./spec-table.ts";
 import { addUnits } from "./units.ts";
 
 export type Interchange = {
   readonly managers: ReadonlySet<Manager>;
-  /** tasks that wait here for a place, by resource class */
-  readonly queued: ReadonlyMap<string, number>;
-  /** tasks that have not ended, by resource class */
-  readonly unfinished: ReadonlyMap<string, number>;
+  /** how many tasks there are of each resource class */
+  readonly classes: ResourceClasses;
   /** bytes of their arguments */
   readonly heldBytes: number;
   /** Takes a batch from the gateway; `body` is kept until its tasks ended. Returns the specs of the batch. */
@@ -37,9 +36,8 @@ export type Interchange = {
 /** Makes the interchange of one agent over its table of leases. */
 export function createInterchange(table: TaskTable): Interchange {
   const managers = new Set<Manager>();
-  const specs = createSpecTable();
-  const queued = new Map<string, number>();
-  const unfinished = new Map<string, number>();
+  const classes = createResourceClasses();
+  const specs = createSpecTable(classes);
   let heldBytes = 0;
 
   const leaveManager = (task: HeldTask) => {
@@ -47,8 +45,7 @@ export function createInterchange(table: TaskTable): Interchange {
     if (!manager) return;
     manager.tasks.delete(task);
     if (task.cost) addUnits(manager.free, task.cost, 1);
-    manager.progressAt = uptimeMs();
-    if (manager.tasks.size === 0) manager.idleSince = manager.progressAt;
+    if (manager.tasks.size === 0) manager.idleSince = uptimeMs();
     task.manager = undefined;
     task.cost = undefined;
   };
@@ -59,18 +56,17 @@ export function createInterchange(table: TaskTable): Interchange {
     task.entry = undefined;
     if (!task.spec) return;
     task.spec.unfinished--;
-    count(unfinished, task.spec.class, -1);
+    task.spec.class.unfinished--;
   };
   const unqueue = (dropped: ReadonlySet<HeldTask>) => {
     const touched = new Set<SpecState>();
     for (const task of dropped) if (task.spec) touched.add(task.spec);
-    for (const spec of touched) count(queued, spec.class, -spec.queue.remove((task) => dropped.has(task)));
+    for (const spec of touched) spec.class.queued -= spec.queue.remove((task) => dropped.has(task));
   };
 
   return {
     managers,
-    queued,
-    unfinished,
+    classes,
     get heldBytes() {
       return heldBytes;
     },
@@ -87,8 +83,8 @@ export function createInterchange(table: TaskTable): Interchange {
         specs.waits(state);
         state.queue.push(task);
         state.unfinished++;
-        count(queued, state.class, 1);
-        count(unfinished, state.class, 1);
+        state.class.queued++;
+        state.class.unfinished++;
       }
       heldBytes += offset;
       return states;
@@ -117,7 +113,7 @@ export function createInterchange(table: TaskTable): Interchange {
         task.phase = "queued";
         specs.waits(task.spec);
         task.spec.queue.unshift(task);
-        count(queued, task.spec.class, 1);
+        task.spec.class.queued++;
       }
     },
     cancel(leases) {
@@ -143,7 +139,7 @@ export function createInterchange(table: TaskTable): Interchange {
       const taken: HeldTask[] = [];
       for (const spec of specs.waiting()) {
         if (!which(spec)) continue;
-        count(queued, spec.class, -spec.queue.length);
+        spec.class.queued -= spec.queue.length;
         for (let task = spec.queue.shift(); task; task = spec.queue.shift()) {
           // In no queue any more, so that its end need not look for it there.
           task.phase = "placed";
@@ -155,7 +151,7 @@ export function createInterchange(table: TaskTable): Interchange {
     pump() {
       const waiting = specs.waiting();
       if (waiting.length === 0 || managers.size === 0) return;
-      for (const { spec, tasks } of place(waiting, managers)) count(queued, spec.class, -tasks);
+      place(waiting, managers);
       for (const manager of managers) sendOutgoing(manager);
     },
   };
@@ -179,8 +175,4 @@ function sendOutgoing(manager: Manager): void {
   for (const task of tasks) if (task.watched) manager.link?.send({ kind: "watch", task: task.id, watch: true });
   specs.length = 0;
   tasks.length = 0;
-}
-
-function count(counts: Map<string, number>, key: string, change: number): void {
-  counts.set(key, (counts.get(key) ?? 0) + change);
 }

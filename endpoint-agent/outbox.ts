@@ -3,6 +3,7 @@ import type { ResultEntry, ResultsHeader, StartEntry } from "../protocol/batch.t
 import type { ErrorBody } from "../protocol/errors.ts";
 import type { ResultsAnswer } from "../protocol/messages.ts";
 import { nowMs } from "./clock.ts";
+import { createDeque } from "./deque.ts";
 
 /** A result until the gateway has committed it. */
 export type OutResult = {
@@ -68,7 +69,8 @@ const RETRY_MAX_MS = 2_000;
 export function createOutbox(options: OutboxOptions): Outbox {
   let results: OutResult[] = [];
   let starts: OutStart[] = [];
-  const unsafe = new Set<OutResult>();
+  /** in the order they came; what is safe by now is passed over and leaves at the front */
+  const unsafe = createDeque<OutResult>();
   let inFlight = 0;
   let inFlightResults = 0;
   let message = 0;
@@ -174,7 +176,6 @@ export function createOutbox(options: OutboxOptions): Outbox {
     for (const result of batch.results) {
       result.committed = true;
       if (result.journaled) journaled.push(result);
-      else unsafe.delete(result);
       makeSafe(result);
     }
     if (journaled.length > 0) options.forget(journaled);
@@ -194,7 +195,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
       }
       void sendOne();
     }
-    if (unsafe.size > 0) journalTimer ??= setTimeout(journalOld, JOURNAL_AFTER_MS);
+    if (unsafe.length > 0) journalTimer ??= setTimeout(journalOld, JOURNAL_AFTER_MS);
   };
 
   const retry = () => {
@@ -210,10 +211,12 @@ export function createOutbox(options: OutboxOptions): Outbox {
     const before = nowMs() - patience + 1;
     const old: OutResult[] = [];
     let bytes = 0;
-    for (const result of unsafe) {
-      if (result.queuedAt > before || bytes > MAX_JOURNAL_BYTES) break;
-      old.push(result);
-      bytes += sizeOf(result);
+    for (let first = unsafe.peek(); first; first = unsafe.peek()) {
+      if (!first.committed && (first.queuedAt > before || bytes > MAX_JOURNAL_BYTES)) break;
+      unsafe.shift();
+      if (first.committed) continue;
+      old.push(first);
+      bytes += sizeOf(first);
     }
     let wait = JOURNAL_AFTER_MS;
     if (old.length > 0) {
@@ -222,18 +225,18 @@ export function createOutbox(options: OutboxOptions): Outbox {
         await options.journal(old);
         for (const result of old) {
           result.journaled = true;
-          unsafe.delete(result);
           makeSafe(result);
         }
         // Committed while the disk was busy with them.
         options.forget(old.filter((result) => result.committed));
       } catch {
         // A full disk: the manager keeps them meanwhile, and the journal says so by itself.
+        for (const result of old.reverse()) unsafe.unshift(result);
         wait = 1_000;
       }
       journaling = false;
     }
-    if (unsafe.size > 0 && !stopped) journalTimer ??= setTimeout(journalOld, wait);
+    if (unsafe.length > 0 && !stopped) journalTimer ??= setTimeout(journalOld, wait);
   };
 
   const add = (
@@ -243,7 +246,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
   ) => {
     const result: OutResult = { entry, bytes, committed: false, queuedAt: nowMs(), ...state };
     results.push(result);
-    if (!state.journaled) unsafe.add(result);
+    if (!state.journaled) unsafe.push(result);
   };
 
   return {

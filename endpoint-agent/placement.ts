@@ -5,12 +5,11 @@ import type { Manager } from "./manager.ts";
 import { MIN_REMAINING_MS, type SpecState } from "./spec-state.ts";
 import { addUnits, countFitting } from "./units.ts";
 
-/** Moves what fits from the specs' queues to the managers' `outgoing` lists; returns how many of which. */
-export function place(specs: SpecState[], managers: ReadonlySet<Manager>): { spec: SpecState; tasks: number }[] {
+/** Moves what fits from the specs' queues to the managers' `outgoing` lists. */
+export function place(specs: SpecState[], managers: ReadonlySet<Manager>): void {
   if (specs.length > 1) specs.sort(byPriorityThenArrival);
   const now = uptimeMs();
   const reserved = new Set<Manager>();
-  const placed: { spec: SpecState; tasks: number }[] = [];
   for (const spec of specs) {
     const before = spec.queue.length;
     while (spec.queue.length > 0) {
@@ -23,9 +22,8 @@ export function place(specs: SpecState[], managers: ReadonlySet<Manager>): { spe
       const count = Math.min(choice.room, Math.ceil(spec.queue.length / choice.candidates));
       for (let i = 0; i < count; i++) assign(spec.queue.shift() as HeldTask, choice.manager, now);
     }
-    if (spec.queue.length < before) placed.push({ spec, tasks: before - spec.queue.length });
+    spec.class.queued -= before - spec.queue.length;
   }
-  return placed;
 }
 
 /** Whether a manager may start a task of this spec so that it ends before its block does. */

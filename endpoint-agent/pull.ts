@@ -28,7 +28,7 @@ export type PullLink = {
   open(): void;
   receive(message: WorkMessage | LeaseHeader, body: Uint8Array): void;
   /** Counts ended tasks of a class: the look-ahead follows their rate. */
-  ended(classKey: string): void;
+  ended(classKey: string, tasks: number): void;
   /** States the limits anew if that is worth a message; to be called once a turn. */
   tick(): void;
   deny(pull: number, batches: readonly number[]): number[];
@@ -201,9 +201,9 @@ export function createPull(options: PullOptions): PullLink {
         else reopenTimer ??= setTimeout(open, 20 + Math.random() * 250);
       }
     },
-    ended(classKey) {
+    ended(classKey, tasks) {
       const window = classes.get(classKey);
-      if (window) countEnds(window.recent, 1, nowMs());
+      if (window) countEnds(window.recent, tasks, nowMs());
     },
     tick,
     deny: (pull, asked) => batches.deny(pull, asked),

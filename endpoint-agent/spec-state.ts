@@ -1,14 +1,15 @@
 /** What the agent knows of each spec: its needs, its queue and how long its tasks run. */
 import type { LeaseSpec } from "../protocol/batch.ts";
-import { DEFAULT_RESOURCES, resourceClass } from "../protocol/task.ts";
+import { DEFAULT_RESOURCES } from "../protocol/task.ts";
 import { createDeque, type Deque } from "./deque.ts";
 import type { HeldTask } from "./held-task.ts";
+import type { ResourceClass } from "./resource-classes.ts";
 import { costOf, type Units } from "./units.ts";
 
 /** Specs that have tasks here, or had lately. */
 export type SpecState = {
   spec: LeaseSpec;
-  class: string;
+  class: ResourceClass;
   priority: number;
   atMostOnce: boolean;
   /** mean run time in ms, undefined until one of its tasks ended */
@@ -34,17 +35,16 @@ const PREFETCH_BELOW_MS = 100;
 /** A task whose run time nobody knows is not started in a block that ends sooner than this. */
 export const MIN_REMAINING_MS = 30_000;
 
-export function createSpecState(spec: LeaseSpec): SpecState {
-  const resources = spec.resources ?? DEFAULT_RESOURCES;
+export function createSpecState(spec: LeaseSpec, classOf: ResourceClass): SpecState {
   return {
     spec,
-    class: resourceClass(resources),
+    class: classOf,
     priority: spec.priority ?? 0,
     atMostOnce: spec.delivery === "at-most-once",
     meanMs: undefined,
     deviationMs: 0,
     share: 1,
-    cost: costOf(resources, 1),
+    cost: classOf.cost,
     queue: createDeque(),
     unfinished: 0,
   };

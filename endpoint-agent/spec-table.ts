@@ -1,5 +1,7 @@
 /** The specs of tasks that are here, or were lately: their mean run times outlive the tasks. */
 import type { LeaseSpec } from "../protocol/batch.ts";
+import { DEFAULT_RESOURCES, resourceClass } from "../protocol/task.ts";
+import type { ResourceClasses } from "./resource-classes.ts";
 import { createSpecState, type SpecState } from "./spec-state.ts";
 
 export type SpecTable = {
@@ -14,7 +16,7 @@ export type SpecTable = {
 /** A spec without tasks is kept for its mean run time, up to this many. */
 const KEPT_SPECS = 1024;
 
-export function createSpecTable(): SpecTable {
+export function createSpecTable(classes: ResourceClasses): SpecTable {
   const specs = new Map<string, SpecState>();
   const queues = new Set<SpecState>();
   const forgetOldest = () => {
@@ -31,7 +33,7 @@ export function createSpecTable(): SpecTable {
       let state = specs.get(key);
       if (state) return state;
       if (specs.size >= KEPT_SPECS) forgetOldest();
-      state = createSpecState(spec);
+      state = createSpecState(spec, classes.of(resourceClass(spec.resources ?? DEFAULT_RESOURCES)));
       specs.set(key, state);
       return state;
     },

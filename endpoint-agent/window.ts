@@ -2,9 +2,9 @@
  * How much work to ask for (PROTOCOL.md rule 4): what live slots can take now, and at most 100 ms of look-ahead at the
  * observed rate. What is not asked for stays at the gateway, subject to priority, fairness, cancel and expiry.
  */
-import { parseResourceClass } from "../protocol/task.ts";
 import type { Manager } from "./manager.ts";
-import { costOf, countFitting } from "./units.ts";
+import type { ResourceClass } from "./resource-classes.ts";
+import { countFitting } from "./units.ts";
 
 export const LOOK_AHEAD_MS = 100;
 export const MAX_WINDOW_TASKS = 8192;
@@ -24,8 +24,8 @@ export function countEnds(recent: RecentEnds, ended: number, now: number): numbe
 
 export type WindowSnapshot = {
   managers: Iterable<Pick<Manager, "free" | "capacity" | "link" | "draining">>;
-  /** tasks that wait at the agent, by class */
-  queued: ReadonlyMap<string, number>;
+  /** all classes, for what waits at the agent */
+  classes: Iterable<Pick<ResourceClass, "key" | "queued" | "resources">>;
   /** bytes of arguments that the agent holds */
   heldBytes: number;
   /** of the class: ended within the look-ahead time */
@@ -37,12 +37,13 @@ export type WindowSnapshot = {
 };
 
 /** How many tasks of a class, and how many bytes, may come beside those that are here. */
-export function roomFor(classKey: string, snapshot: WindowSnapshot): { tasks: number; bytes: number } {
+export function roomFor(
+  { key, resources, cost }: Pick<ResourceClass, "key" | "resources" | "cost">,
+  snapshot: WindowSnapshot,
+): { tasks: number; bytes: number } {
   if (snapshot.closed) return { tasks: 0, bytes: 0 };
   const bytes = Math.max(0, MAX_WINDOW_BYTES - snapshot.heldBytes);
   if (snapshot.hopeless) return { tasks: HOPELESS_TASKS, bytes };
-  const resources = parseResourceClass(classKey);
-  const cost = costOf(resources, 1);
   let live = 0;
   let slots = 0;
   for (const manager of snapshot.managers) {
@@ -53,8 +54,9 @@ export function roomFor(classKey: string, snapshot: WindowSnapshot): { tasks: nu
   // No look-ahead without a slot: it is time ahead of live slots, not instead of them.
   const ahead = live === 0 ? 0 : Math.floor(snapshot.recent);
   let waiting = 0;
-  for (const [other, count] of snapshot.queued) {
-    waiting += other === classKey ? count : Math.ceil((count * parseResourceClass(other).cores) / resources.cores);
+  for (const other of snapshot.classes) {
+    if (other.queued === 0) continue;
+    waiting += other.key === key ? other.queued : Math.ceil((other.queued * other.resources.cores) / resources.cores);
   }
   return { tasks: Math.max(0, Math.min(MAX_WINDOW_TASKS, slots + ahead - waiting)), bytes };
 }

@@ -56,8 +56,7 @@ describe("the interchange", () => {
         }
         for (const task of [...table.values()]) interchange.ended(task);
         expect(manager.free).toEqual(manager.capacity);
-        expect([...interchange.unfinished.values()].every((count) => count === 0)).toBe(true);
-        expect([...interchange.queued.values()].every((count) => count === 0)).toBe(true);
+        for (const { queued, unfinished } of interchange.classes.all()) expect([queued, unfinished]).toEqual([0, 0]);
       }),
       { numRuns: 200 },
     );

@@ -1,12 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { createResourceClasses } from "../../endpoint-agent/resource-classes.ts";
 import { addUnits, capacityOf, costOf } from "../../endpoint-agent/units.ts";
 import {
   countEnds,
   LOOK_AHEAD_MS,
   MAX_WINDOW_BYTES,
   MAX_WINDOW_TASKS,
-  roomFor,
+  roomFor as roomOf,
   type WindowSnapshot,
 } from "../../endpoint-agent/window.ts";
 
@@ -20,8 +21,14 @@ function managerWith(cores: number, running = 0, options: { draining?: boolean; 
   return { capacity, free, draining: options.draining ?? false, link: options.connected === false ? undefined : link };
 }
 
+function roomFor(key: string, state: WindowSnapshot) {
+  return roomOf(createResourceClasses().of(key), state);
+}
+function waiting(key: string, queued: number) {
+  return [{ ...createResourceClasses().of(key), queued }];
+}
 function snapshot(change: Partial<WindowSnapshot>): WindowSnapshot {
-  return { managers: [], queued: new Map(), heldBytes: 0, recent: 0, closed: false, hopeless: false, ...change };
+  return { managers: [], classes: [], heldBytes: 0, recent: 0, closed: false, hopeless: false, ...change };
 }
 
 describe("rule 4: credit is for live slots and at most 100 ms of look-ahead", () => {
@@ -40,9 +47,9 @@ describe("rule 4: credit is for live slots and at most 100 ms of look-ahead", ()
 
   it("subtracts what waits here already, of other classes by their cores", () => {
     const managers = [managerWith(8)];
-    expect(roomFor(ONE, snapshot({ managers, queued: new Map([[ONE, 3]]) })).tasks).toBe(5);
-    expect(roomFor(ONE, snapshot({ managers, queued: new Map([["2c0m0g", 3]]) })).tasks).toBe(2);
-    expect(roomFor(ONE, snapshot({ managers, queued: new Map([[ONE, 30]]) })).tasks).toBe(0);
+    expect(roomFor(ONE, snapshot({ managers, classes: waiting(ONE, 3) })).tasks).toBe(5);
+    expect(roomFor(ONE, snapshot({ managers, classes: waiting("2c0m0g", 3) })).tasks).toBe(2);
+    expect(roomFor(ONE, snapshot({ managers, classes: waiting(ONE, 30) })).tasks).toBe(0);
   });
 
   it("looks ahead by what ended within 100 ms, capped at 8192 tasks and 64 MB", () => {
