@@ -1,4 +1,5 @@
 /** One part of a stack: a process that is started again when it dies. */
+import { boundLog } from "./log-file.ts";
 import { type Exit, type ProcessSpec, type RunningProcess, startProcess } from "./process.ts";
 
 export type PartState = "stopped" | "starting" | "running" | "restarting" | "failed";
@@ -36,6 +37,7 @@ const FIRST_DELAY_MS = 100;
 const LONGEST_DELAY_MS = 5_000;
 /** After this long the next death is treated as the first. */
 const SETTLED_MS = 10_000;
+const LOG_CHECK_MS = 30_000;
 
 /** Makes a part; nothing is started yet. */
 export function createPart(options: PartOptions): Part {
@@ -59,6 +61,7 @@ export function createPart(options: PartOptions): Part {
   const launch = async (): Promise<Record<string, unknown>> => {
     const spec = await options.spec();
     status.logFile = spec.logFile;
+    boundLog(spec.logFile);
     const startedAt = performance.now();
     const child = await startProcess(spec);
     current = child;
@@ -73,6 +76,7 @@ export function createPart(options: PartOptions): Part {
     const info = await child.ready;
     ready = true;
     become({ state: "running", trouble: null });
+    keepBounded(spec.logFile, child.exited);
     return info;
   };
 
@@ -117,4 +121,15 @@ export function createPart(options: PartOptions): Part {
       return exit;
     },
   };
+}
+
+/** Looks at the log now and then for as long as the process runs. */
+function keepBounded(logFile: string, exited: Promise<unknown>): void {
+  let timer: NodeJS.Timeout;
+  const look = () => {
+    boundLog(logFile);
+    timer = setTimeout(look, LOG_CHECK_MS).unref();
+  };
+  timer = setTimeout(look, LOG_CHECK_MS).unref();
+  void exited.then(() => clearTimeout(timer));
 }
