@@ -36,13 +36,13 @@ describe("sqlite store: threads", () => {
     for (let i = 0; i < 20; i++) {
       calls.push(world.submit({ tasks: [{}, {}] }));
       calls.push(world.submit({ tasks: Array.from({ length: 100 }, () => ({})) }));
-      // A second row of that id is an error of the database itself, which rolls the whole transaction back.
-      calls.push(world.store.putToken(token("taken")));
       calls.push(world.store.audit({ actor: "a", action: "b", target: String(i), outcome: "ok" }));
     }
+    // A second row of that id is an error of the database itself: all that went before it in its transaction is rolled back.
+    calls.push(world.store.putToken(token("taken")));
     const settled = await Promise.allSettled(calls);
     const codes = settled.map((result) => (result.status === "fulfilled" ? "ok" : result.reason.code));
-    expect(codes).toEqual(Array.from({ length: 20 }, () => ["ok", "QUEUE_FULL", "INTERNAL", "ok"]).flat());
+    expect(codes).toEqual([...Array.from({ length: 20 }, () => ["ok", "QUEUE_FULL", "ok"]).flat(), "INTERNAL"]);
     expect((await world.store.stats()).byState).toMatchObject({ queued: 40 });
     expect((await world.store.listTasks({ owner: OWNER, order: "newest", limit: 100 })).items).toHaveLength(40);
     expect((await world.store.listAudit({ limit: 100 })).items).toHaveLength(20);
@@ -71,28 +71,21 @@ describe("sqlite store: threads", () => {
     expect(order.indexOf("read")).toBeLessThan(order.indexOf("list"));
   });
 
-  it("rule 24: the WAL stays bounded while readers come and go, and is empty after the end", async () => {
+  it("rule 24: the WAL that a long reader made grow shrinks when it is gone, and is empty after the end", async () => {
     const world = await createWorld(open);
-    let reading = true;
-    const reader = (async () => {
-      while (reading) await world.store.countTasks({ owner: OWNER, sinceMs: 0 }, 10_000);
-    })();
-    let largest = 0;
-    for (let i = 0; i < 70; i++) {
-      const { ids } = await world.submit({
-        tasks: Array.from({ length: 500 }, () => ({ args: "x".repeat(900) })),
-        pulls: [world.pull(500)],
-      });
-      await world.report(ids.map((id) => ({ id, value: "x".repeat(500) })));
-      largest = Math.max(largest, (await world.store.stats()).walBytes);
-    }
-    reading = false;
-    await reader;
-    // 70 rounds write more than 90 MB to it.
-    expect(largest).toBeLessThan(60 * 1024 * 1024);
-    const wal = join(world.dir, "farcall.db-wal");
+    const file = join(world.dir, "farcall.db");
+    const walBytes = async () => (await world.store.stats()).walBytes;
+    const write = (count: number) =>
+      world.submit({ tasks: Array.from({ length: count }, () => ({ args: "x".repeat(1000) })) });
+    const reader = new DatabaseSync(file, { readOnly: true });
+    reader.exec("begin; select count(*) from tasks");
+    while ((await walBytes()) < 56 * 1024 * 1024) await write(1000);
+    reader.exec("commit");
+    reader.close();
+    for (let i = 0; i < 40; i++) await write(1);
+    expect(await walBytes()).toBeLessThan(8 * 1024 * 1024);
     await world.store.close();
-    expect(statSync(wal, { throwIfNoEntry: false })?.size ?? 0).toBe(0);
+    expect(statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0).toBe(0);
   });
 
   it("rule 24: what is interned goes when nothing uses it, also what was never used", async () => {
