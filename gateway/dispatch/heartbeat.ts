@@ -35,7 +35,12 @@ export function createHeartbeats(parts: HeartbeatParts): HeartbeatHandler {
   const { store, wire, agents, clock, refusals, log } = parts;
 
   async function answerTo(endpoint: string, heartbeat: Heartbeat): Promise<HeartbeatAnswer> {
-    const epoch = await store.epochOf(endpoint);
+    const { digest, leases } = heartbeat;
+    // Together: two questions to the database's thread wake it once.
+    const [epoch, own] = await Promise.all([
+      store.epochOf(endpoint),
+      leases ? [] : store.leasesOf(endpoint, clock.wall() - digest.olderThanMs),
+    ]);
     if (epoch === undefined) {
       parts.gone(endpoint);
       throw new ApiError("NOT_FOUND", "this endpoint was deleted");
@@ -47,14 +52,12 @@ export function createHeartbeats(parts: HeartbeatParts): HeartbeatHandler {
     }
     const agent = agents.confirmed(endpoint, epoch);
     agent.summary = heartbeat.summary;
-    const kill = heartbeat.leases ? await repair(endpoint, heartbeat, heartbeat.leases) : [];
-    const wantLeases = heartbeat.leases ? false : await differs(agent, heartbeat);
+    const kill = leases ? await repair(endpoint, heartbeat, leases) : [];
+    const wantLeases = leases ? false : differs(agent, digest, leaseDigest(own));
     return { ok: true, sentAt: heartbeat.sentAt, wantLeases, kill };
   }
 
-  async function differs(agent: Agent, { digest }: Heartbeat): Promise<boolean> {
-    const leases = await store.leasesOf(agent.endpoint, clock.wall() - digest.olderThanMs);
-    const own = leaseDigest(leases);
+  function differs(agent: Agent, digest: Heartbeat["digest"], own: { count: number; hash: string }): boolean {
     const same = own.count === digest.count && own.hash === digest.hash;
     agent.differing = same ? 0 : agent.differing + 1;
     return agent.differing >= ASK_AFTER_DIFFERING;
