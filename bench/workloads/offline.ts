@@ -27,7 +27,7 @@ export const offline: Workload = {
         offline_submit_per_s: (count / queueMs) * 1000,
         offline_drain_per_s: (count / drainMs) * 1000,
         offline_failed: await failures(farcall),
-        ...prefixed("offline_", peakMemory(stack)),
+        ...peakMemory(stack, "offline_"),
       };
     }),
 };
@@ -51,8 +51,4 @@ async function drained(farcall: Farcall, signal: AbortSignal): Promise<void> {
 async function failures(farcall: Farcall): Promise<number> {
   const { counts } = await farcall.call("countTasks", { query: { group: GROUP, state: ["failed", "expired"] } });
   return Object.values(counts).reduce((sum, count) => sum + count, 0);
-}
-
-function prefixed(prefix: string, values: Record<string, number | string>): Record<string, number | string> {
-  return Object.fromEntries(Object.entries(values).map(([name, value]) => [prefix + name, value]));
 }

@@ -1,5 +1,6 @@
 /** Calls that carry 100 KB of bytes to the worker, and calls that carry them back as well. */
 import type { Remote } from "../../sdk/index.ts";
+import { peakMemory } from "../measure/memory.ts";
 import { timeMs } from "../measure/statistics.ts";
 import type { Workload } from "../workload.ts";
 
@@ -11,7 +12,7 @@ export const payload: Workload = {
   name: "payload",
   about: "5,000 calls with 100 KB of bytes each, no two the same; and as many that send them back",
   run: ({ withFarcall, quick }) =>
-    withFarcall(async ({ farcall }) => {
+    withFarcall(async ({ farcall, stack }) => {
       const size = farcall.function((bytes: Uint8Array) => bytes.byteLength, { name: "size" });
       const echo = farcall.function((bytes: Uint8Array) => bytes, { name: "echo" });
       const count = quick ? 500 : 5_000;
@@ -19,6 +20,7 @@ export const payload: Workload = {
       return {
         payload100k_tasks_per_s: await transfer(size, count, (bytes) => bytes),
         payload100k_echo_tasks_per_s: await transfer(echo, count, (bytes) => bytes.byteLength),
+        ...peakMemory(stack, "payload100k_"),
       };
     }),
 };

@@ -17,6 +17,10 @@ export const sequential: Workload = {
         seq_p50_ms: p50,
         seq_p99_ms: percentile(times, 0.99),
         seq_ratio: p50 / Number(parts.raw_sum_ms),
+        seq_to_commit_ratio: p50 / Number(parts.raw_commit_ms),
+        seq_to_http_ratio: p50 / Number(parts.raw_http_ms),
+        seq_to_nats_ratio: p50 / Number(parts.raw_nats_request_ms),
+        seq_to_ipc_ratio: p50 / Number(parts.raw_ipc_ms),
       };
     });
   },
