@@ -73,6 +73,19 @@ describe("aborting a call", () => {
   });
 });
 
+it("aborting a map ends its loop with the reason, and cancels what is in flight", async () => {
+  const { gateway, farcall } = pair;
+  gateway.run = never;
+  const controller = new AbortController();
+  const loop = (async () => {
+    for await (const _ of farcall.function((x: number) => x).map([1, 2, 3], { signal: controller.signal })) return;
+  })();
+  await expect.poll(() => gateway.tasks.size).toBe(3);
+  controller.abort(new Error("enough"));
+  await expect(loop).rejects.toThrow("enough");
+  await expect.poll(() => [...gateway.tasks.values()].every(({ event }) => event.state === "cancelled")).toBe(true);
+});
+
 describe("a task", () => {
   it("is awaited like a promise, and knows its id and state", async () => {
     const { farcall } = pair;
