@@ -10,5 +10,7 @@ export default defineConfig({
     expect: { poll: { timeout: 20_000 } },
     pool: "forks",
     maxWorkers: 2,
+    // Real processes on a shared machine: a test that fails once is run again, and the report says so.
+    retry: process.env["CI"] ? 1 : 0,
   },
 });
