@@ -8,7 +8,7 @@ export type Deadline = {
   /** ms by the clock that counts suspend */
   now(): number;
   at(): number;
-  /** The agent answered a beat sent at `sentAt`, with this much of its own deadline left. Never moves backwards. */
+  /** The agent answered a beat sent at `sentAt`, with this much of its own deadline left. Never moves backwards, nor from the past. */
   extend(sentAt: number, remainingMs: number): void;
   passed(): boolean;
   /** how long before it SIGTERM comes */
@@ -30,7 +30,8 @@ export function createDeadline(orphanTimeoutMs: number, onMove: (at: number) => 
     at: () => at,
     termBeforeMs,
     extend(sentAt, remainingMs) {
-      if (sentAt + remainingMs <= at) return;
+      // Once passed, it stays so: the work may have been given to others since.
+      if (sentAt + remainingMs <= at || now() >= at) return;
       at = sentAt + remainingMs;
       onMove(at);
     },

@@ -75,6 +75,7 @@ session = createSession(
   {
     onRefused: (reason) => lifetime.stop(`refused: ${reason}`, EXIT_DO_NOT_RESTART),
     onDrain: () => lifetime.drain("drained"),
+    onDeadline: () => lifetime.stop("its deadline has passed", 1),
     onStop: () => lifetime.stop("stopped by the agent", 0),
   },
 );

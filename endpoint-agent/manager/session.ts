@@ -14,6 +14,7 @@ export type SessionEvents = {
   onRefused(reason: string): void;
   onDrain(): void;
   onStop(): void;
+  onDeadline(): void;
 };
 
 export type SessionParts = {
@@ -54,6 +55,10 @@ export function createSession(parts: SessionParts, events: SessionEvents): Sessi
   const beat = () => {
     clearTimeout(timer);
     timer = setTimeout(beat, BEAT_MS);
+    if (deadline.passed()) {
+      events.onDeadline();
+      return;
+    }
     if (performance.now() - heardAt > SILENCE_MS) {
       link.reconnect();
       return;

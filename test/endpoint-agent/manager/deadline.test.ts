@@ -48,6 +48,29 @@ describe("work without contact", () => {
     expect(agent.results.size).toBe(0);
   });
 
+  it("B2: a manager that wakes up after its deadline publishes nothing and starts nothing", async () => {
+    agent = await startTestAgent({ remainingDeadlineMs: 2_500, orphanTimeoutMs: 2_500 });
+    nonce = nonceOf(agent.frames);
+    const file = join(agent.dir, "done");
+    const fn = agent.register(
+      { runtime: "javascript" },
+      `import { appendFileSync } from "node:fs";
+       export default async (file) => { await new Promise((r) => setTimeout(r, 1_000)); appendFileSync(file, "x"); return 1; };`,
+    );
+    agent.submit(fn, [[file], [file], [file], [file]]);
+    await agent.until(() => agent.starts.length === 2, "two starts");
+    const [watchdog] = processesWith("").filter((pid) => isWatchdogOf(pid, agent.manager.pid as number));
+    agent.manager.kill("SIGSTOP");
+    process.kill(watchdog as number, "SIGKILL");
+    await agent.until(() => existsSync(file) && readFileSync(file, "utf8") === "xx", "both ends");
+    await new Promise((resolve) => setTimeout(resolve, 3_000));
+    const before = agent.results.size;
+    agent.manager.kill("SIGCONT");
+    await agent.exited;
+    expect(agent.results.size).toBe(before);
+    expect(readFileSync(file, "utf8")).toBe("xx");
+  });
+
   it("rule 19: lives as long as beats are answered, and no longer than the deadline afterwards", async () => {
     const { pid } = await startWith({ remainingDeadlineMs: 3_000, orphanTimeoutMs: 3_000 });
     const answeredUntil = performance.now() + 5_000;

@@ -132,4 +132,22 @@ describe("starts", () => {
     expect(outcomes.filter((outcome) => outcome === "returned")).toHaveLength(4);
     expect(agent.frames.some(({ header }) => header.kind === "bye")).toBe(true);
   });
+
+  it("B4: on SIGTERM lets what runs come to its end, returns the rest, and exits", async () => {
+    agent = await startTestAgent();
+    const file = join(agent.dir, "runs");
+    const fn = agent.register({ runtime: "javascript" }, NOTE);
+    const ids = agent.submit(fn, [
+      [file, 1_000],
+      [file, 1_000],
+      [file, 1_000],
+    ]);
+    await agent.until(() => runs(file) === 2, "two runs");
+    agent.manager.kill("SIGTERM");
+    const late = agent.submit(fn, [[file]]);
+    expect(await agent.exited).toBe(0);
+    const outcomes = [...ids, ...late].map((id) => agent.results.get(`${id}.1`)?.outcome);
+    expect(outcomes.sort()).toEqual(["returned", "returned", "succeeded", "succeeded"]);
+    expect(runs(file)).toBe(2);
+  });
 });
