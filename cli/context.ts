@@ -10,7 +10,7 @@ export type CliContext = {
   /** aborts at Ctrl-C and SIGTERM */
   signal: AbortSignal;
   /** What a second Ctrl-C does before the process ends at once. */
-  onForce(action: () => Promise<void>): void;
+  onForce(action: () => Promise<unknown>): void;
   /** The SDK's client for this environment, made at the first call and closed at the end. */
   connect(): Promise<Farcall>;
   /** The exit code, when it is not 0. */

@@ -1,7 +1,9 @@
 /** `farcall up` in the foreground: a status line while it runs, a drain at Ctrl-C. */
 import { once } from "node:events";
 import { directoriesOf } from "../../deploy/directories.ts";
+import { layoutOf } from "../../deploy/layout.ts";
 import type { PartStatus } from "../../deploy/part.ts";
+import { killLeftovers } from "../../deploy/up/running.ts";
 import { type Up, up } from "../../deploy/up/up.ts";
 import type { UpCommandOptions } from "../commands/up.ts";
 import type { CliContext } from "../context.ts";
@@ -14,6 +16,8 @@ export async function upInForeground(context: CliContext, options: UpCommandOpti
   const { terminal, env, signal } = context;
   const directories = directoriesOf(env);
   const began = performance.now();
+  // Until there is a stack to stop: what was started so far is in the note.
+  context.onForce(() => killLeftovers(layoutOf(directories.state)));
   terminal.status("starting …");
   const result = await up({
     directories,

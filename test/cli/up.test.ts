@@ -193,6 +193,14 @@ describe("farcall up", { timeout: 120_000 }, () => {
     expect(readFileSync(join(home.stateDir, "up.json"), "utf8")).not.toContain((await home.profile()).token);
   });
 
+  it("interrupted while it starts, stops what it had started", async () => {
+    const running = home.start(["up"]);
+    await waitFor(() => existsSync(join(home.stateDir, "up.json")));
+    running.child.kill("SIGINT");
+    expect([0, 130]).toContain((await running.done).code);
+    await waitFor(() => processesUnder(home.dir).length === 0);
+  });
+
   it("keeps a profile that names another gateway", async () => {
     await mkdir(home.configDir, { recursive: true });
     const elsewhere = JSON.stringify({ url: "https://farcall.example.org", token: "secret" });
