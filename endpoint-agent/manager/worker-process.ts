@@ -121,6 +121,11 @@ export function startWorkerProcess(
     inlineLimit: INLINE_LIMIT_BYTES,
     blobLimit: BLOB_LIMIT_BYTES,
   });
+  const finish = () => {
+    // Whichever of the two it waits for has ended.
+    permits.close();
+    tasks.end();
+  };
   const takeFile = (n: number) => {
     const file = join(dir, "out", `result-${n}`);
     if (!lstatSync(file).isFile()) throw new Error("what the worker left as its result is no file");
@@ -128,7 +133,7 @@ export function startWorkerProcess(
     renameSync(file, target);
     return target;
   };
-  return { pid: child.pid, token, permits, outputs, send, signal, takeFile, finish: () => tasks.end() };
+  return { pid: child.pid, token, permits, outputs, send, signal, takeFile, finish };
 }
 
 /** Signals a process group; that it is gone already is no error. */

@@ -1,5 +1,6 @@
 import { readdirSync, readlinkSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { isAlive, nonceOf, processesWith } from "./support.ts";
 import { startTestAgent, type TestAgent } from "./test-agent.ts";
 
 describe("a manager with JavaScript tasks", () => {
@@ -118,6 +119,20 @@ describe("a manager with JavaScript tasks", () => {
       pids.add((await agent.call(js(`export default () => process.pid + ${i} * 0;`), [])).value);
     expect(pids.size).toBeGreaterThan(1);
     expect(pids.size).toBeLessThan(10);
+  });
+});
+
+describe("a manager whose workers are idle", () => {
+  it("ends them after a while, whatever they wait for, and starts others when they are needed", async () => {
+    const agent = await startTestAgent({ limits: { workerIdleMs: 100, killGraceMs: 60_000 } });
+    const nonce = nonceOf(agent.frames);
+    const js = agent.register({ runtime: "javascript" }, "export default () => process.pid;");
+    const py = agent.register({ runtime: "python", entry: "f" }, "import os\ndef f():\n    return os.getpid()\n");
+    const pids = [(await agent.call(js, [])).value, (await agent.call(py, [])).value] as number[];
+    await agent.until(() => processesWith(`FARCALL_WORKER=${nonce}/`).length === 0, "their end");
+    expect(pids.some(isAlive)).toBe(false);
+    expect(pids).not.toContain((await agent.call(js, [])).value);
+    await agent.stop();
   });
 });
 
