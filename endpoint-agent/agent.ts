@@ -22,8 +22,9 @@ import { createInterchange } from "./interchange.ts";
 import type { Journal } from "./journal.ts";
 import { createJournalWatch } from "./journal-watch.ts";
 import type { Log } from "./log.ts";
+import type { ManagerHello } from "./manager.ts";
 import type { ManagerLink, ManagerLinkHandlers } from "./manager-link.ts";
-import { createManagers, type Managers } from "./managers.ts";
+import { createManagers, DEAD_AFTER_DEADLINE_MS, type Managers } from "./managers.ts";
 import { createOutbox } from "./outbox.ts";
 import { createPull } from "./pull.ts";
 import { createRelay } from "./relay.ts";
@@ -38,6 +39,7 @@ export type BlocksParts = {
   managers: Managers;
   demand(): Record<string, number>;
   onGone(block: string, reason: string): void;
+  onChange(): void;
 };
 
 export type AgentOptions = {
@@ -55,6 +57,8 @@ export type AgentOptions = {
   blocks(parts: BlocksParts): Blocks;
   /** a newer agent runs this endpoint, or it was deleted: all work must end */
   onFenced(error: ErrorBody): void;
+  /** whether the manager, and all that it started, is known to be dead though its block may live on */
+  provenDead(manager: ManagerHello): boolean;
 };
 
 export type Agent = {
@@ -74,8 +78,6 @@ export type Agent = {
 const HOUSEKEEPING_MS = 1_000;
 /** At the end, results are sent for so long; the journal keeps what is left. */
 const LAST_RESULTS_MS = 5_000;
-/** Work of a silent agent is dead so long after its deadline (PROTOCOL.md rule 19). */
-const FENCE_MARGIN_MS = 15_000;
 
 /** Starts the agent of an epoch. */
 export async function createAgent(options: AgentOptions): Promise<Agent> {
@@ -172,6 +174,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     workersPerNode: policy.workersPerNode,
     secretOf: (block) => (fenced ? undefined : blocks.secretOf(block)),
     deadlineAt: () => heartbeats.deadlineAt,
+    provenDead: options.provenDead,
     onFrame: createFrameRouter({ endpoint, inbound, interchange, relay, uploads, connection, log, turn }),
     onChange(manager) {
       if (manager.link) blocks.connected(manager.hello.block);
@@ -188,11 +191,12 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       end(managers.lost(block), (task) => lostEntry(task, { block, reason }));
       adoption.gone(block);
     },
+    onChange: () => heartbeats.beatSoon(),
   });
   const adoption = createAdoption({
     journal: journal.state,
     ownPast: past !== "strange",
-    until: helloAt + settings.orphanTimeoutMs + FENCE_MARGIN_MS,
+    until: helloAt + settings.orphanTimeoutMs + DEAD_AFTER_DEADLINE_MS,
     onComplete: () => heartbeats.beat(),
   });
   const heartbeats = startHeartbeats({
@@ -246,6 +250,10 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   const housekeeping = setInterval(() => {
     checkJournal();
     managers.checkSilence();
+    for (const { manager, tasks } of managers.takeDead()) {
+      const { block, node } = manager.hello;
+      end(tasks, (task) => lostEntry(task, { block, reason: `the manager of node ${node} is dead` }));
+    }
     unstick(interchange.managers, uptimeMs());
     blocks.evaluate();
   }, HOUSEKEEPING_MS);

@@ -1,14 +1,11 @@
-/** One block as its agent sees it, and the files from which its managers start. */
-import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+/** One block as its agent sees it. */
+import { newId } from "../protocol/ids.ts";
+import type { Heartbeat } from "../protocol/messages.ts";
+import { uptimeMs } from "./clock.ts";
 import type { Settings } from "./config.ts";
 import type { BlockRecord } from "./journal-state.ts";
-import { managerCommand } from "./launcher/single.ts";
 import type { Manager } from "./manager.ts";
-import type { ManagerConfig, ManagerDial } from "./manager-config.ts";
-import { nodeLogFile } from "./provider/local.ts";
-import type { BlockRequest } from "./provider/port.ts";
+import type { BlockSnapshot } from "./scaler.ts";
 import { SCALE } from "./units.ts";
 
 export type Block = BlockRecord & {
@@ -47,80 +44,57 @@ export function idleSinceOf(managers: readonly Manager[]): number | null {
   return latest;
 }
 
-export type BlockFiles = {
-  /** Writes the secret and the managers' configurations. */
-  prepare(block: Pick<Block, "id" | "nodes" | "walltimeMs">): BlockRequest;
-  secretOf(block: string): string | undefined;
-  remove(block: string): void;
-};
-
-export type BlockFilesOptions = {
-  endpoint: string;
-  /** 0700 */
-  dir: string;
-  cacheDir: string;
-  dial: ManagerDial;
-  settings: Settings;
-  managerMain: string;
-  /** the environment of managers; workers get a scrubbed one */
-  env: Readonly<Record<string, string>>;
-};
-
-/** The files of blocks, one directory each. */
-export function createBlockFiles(options: BlockFilesOptions): BlockFiles {
-  const { settings, dir } = options;
-  const secrets = new Map<string, string>();
-  const dirOf = (block: string) => join(dir, block);
+/** A block that is about to be submitted. */
+export function newBlock(policy: Settings["policy"]): Block {
   return {
-    prepare({ id, nodes, walltimeMs }) {
-      const blockDir = dirOf(id);
-      mkdirSync(blockDir, { recursive: true, mode: 0o700 });
-      const secretFile = join(blockDir, "secret");
-      const secret = randomBytes(32).toString("base64url");
-      writeFileSync(secretFile, secret, { mode: 0o600 });
-      secrets.set(id, secret);
-      const commands: string[][] = [];
-      for (let node = 0; node < nodes; node++) {
-        const nodeDir = join(blockDir, `node-${node}`);
-        mkdirSync(nodeDir, { recursive: true, mode: 0o700 });
-        const config: ManagerConfig = {
-          endpoint: options.endpoint,
-          block: id,
-          node,
-          dial: options.dial,
-          secretFile,
-          dir: nodeDir,
-          cacheDir: options.cacheDir,
-          logFile: nodeLogFile(blockDir, node),
-          logLevel: settings.logLevel,
-          capacity: settings.node,
-          workersPerNode: settings.policy.workersPerNode,
-          python: settings.workers.python,
-          env: settings.workers.env,
-          orphanTimeoutMs: settings.orphanTimeoutMs,
-          walltimeMs,
-          limits: settings.limits,
-        };
-        const configFile = join(blockDir, `node-${node}.json`);
-        writeFileSync(configFile, JSON.stringify(config), { mode: 0o600 });
-        const { managerMain } = options;
-        const { init } = settings.workers;
-        commands.push(managerCommand({ node: process.execPath, managerMain, configFile, init }));
-      }
-      return { name: id, nodes, walltimeMs, commands, env: options.env, dir: blockDir };
-    },
-    secretOf(block) {
-      const known = secrets.get(block);
-      if (known !== undefined) return known;
-      const path = join(dirOf(block), "secret");
-      if (!existsSync(path)) return undefined;
-      const secret = readFileSync(path, "utf8").trim();
-      secrets.set(block, secret);
-      return secret;
-    },
-    remove(block) {
-      secrets.delete(block);
-      rmSync(dirOf(block), { recursive: true, force: true });
-    },
+    id: newId(),
+    job: null,
+    submittedAt: Date.now(),
+    nodes: policy.nodesPerBlock,
+    walltimeMs: policy.walltimeMs ?? null,
+    state: "pending",
+    since: uptimeMs(),
+    reason: null,
+    connected: false,
+    adopted: false,
+  };
+}
+
+/** A block of an earlier run; whether its managers had connected is not known, so that its end is no failure. */
+export function adoptedBlock(record: BlockRecord): Block {
+  return { ...record, state: "pending", since: uptimeMs(), reason: null, connected: true, adopted: true };
+}
+
+/** What the journal keeps of it. */
+export function recordOf({ id, job, submittedAt, nodes, walltimeMs }: Block) {
+  return { kind: "block", id, job, submittedAt, nodes, walltimeMs } as const;
+}
+
+/** What the scaler needs of it; `lastDemandAt` is when something last waited. */
+export function snapshotOf(
+  block: Block,
+  options: { managers: readonly Manager[]; lastDemandAt: number },
+): BlockSnapshot {
+  const { id, state, since, walltimeMs } = block;
+  return {
+    id,
+    state: state === "running" || state === "pending" ? state : "draining",
+    busy: busyOf(options.managers),
+    idleSince: state === "pending" ? Math.max(since, options.lastDemandAt) : idleSinceOf(options.managers),
+    expiresAt: walltimeMs === null ? null : since + walltimeMs,
+  };
+}
+
+/** What a heartbeat says of it. */
+export function summaryOfBlock(block: Block, managers: readonly Manager[]): Heartbeat["summary"]["blocks"][number] {
+  return {
+    id: block.id,
+    job: block.job,
+    state: block.state,
+    reason: block.reason,
+    since: Math.round(Date.now() - (uptimeMs() - block.since)),
+    nodes: block.nodes,
+    slots: slotsOf(managers),
+    busy: busyOf(managers),
   };
 }

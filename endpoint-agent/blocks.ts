@@ -1,7 +1,7 @@
 /** Starts, watches and ends blocks, as the scaler decides (DESIGN.md sections 4 and 5). */
-import { newId } from "../protocol/ids.ts";
 import type { Heartbeat } from "../protocol/messages.ts";
-import { type Block, type BlockFiles, busyOf, idleSinceOf, slotsOf } from "./block.ts";
+import { adoptedBlock, type Block, busyOf, newBlock, recordOf, snapshotOf, summaryOfBlock } from "./block.ts";
+import type { BlockFiles } from "./block-files.ts";
 import type { Breaker } from "./breaker.ts";
 import { uptimeMs } from "./clock.ts";
 import type { Settings } from "./config.ts";
@@ -23,6 +23,8 @@ export type BlocksOptions = {
   demand(): Record<string, number>;
   /** its end is proven: what its managers had is lost */
   onGone(block: string, reason: string): void;
+  /** there is something new to tell of them */
+  onChange(): void;
 };
 
 export type Blocks = {
@@ -67,14 +69,7 @@ export function createBlocks(options: BlocksOptions): Blocks {
 
   for (const record of journal.state.blocks.values()) {
     begun = true;
-    blocks.set(record.id, {
-      ...record,
-      state: "pending",
-      since: uptimeMs(),
-      reason: null,
-      connected: true,
-      adopted: true,
-    });
+    blocks.set(record.id, adoptedBlock(record));
   }
 
   const snapshot = (): Snapshot => {
@@ -86,13 +81,7 @@ export function createBlocks(options: BlocksOptions): Blocks {
       demand,
       node: settings.node,
       begun,
-      blocks: [...blocks.values()].map((block) => ({
-        id: block.id,
-        state: block.state === "running" || block.state === "pending" ? block.state : "draining",
-        busy: busyOf(managers.of(block.id)),
-        idleSince: block.state === "pending" ? Math.max(block.since, lastDemandAt) : idleSinceOf(managers.of(block.id)),
-        expiresAt: block.walltimeMs === null ? null : block.since + block.walltimeMs,
-      })),
+      blocks: [...blocks.values()].map((block) => snapshotOf(block, { managers: managers.of(block.id), lastDemandAt })),
     };
   };
 
@@ -108,18 +97,7 @@ export function createBlocks(options: BlocksOptions): Blocks {
   };
 
   const submit = async () => {
-    const block: Block = {
-      id: newId(),
-      job: null,
-      submittedAt: Date.now(),
-      nodes: settings.policy.nodesPerBlock,
-      walltimeMs: settings.policy.walltimeMs ?? null,
-      state: "pending",
-      since: uptimeMs(),
-      reason: null,
-      connected: false,
-      adopted: false,
-    };
+    const block = newBlock(settings.policy);
     blocks.set(block.id, block);
     try {
       const request = files.prepare(block);
@@ -128,12 +106,14 @@ export function createBlocks(options: BlocksOptions): Blocks {
       block.job = await provider.submit(request);
       await journal.append([recordOf(block)]);
       log.info({ block: block.id, job: block.job }, "block submitted");
+      options.onChange();
       if (closed) await provider.cancel([block.job], { force: true });
     } catch (error) {
       log.error({ err: error, block: block.id }, "a block cannot be submitted");
       breaker.failed(uptimeMs(), (error as Error).message);
       block.state = "stopping";
       block.reason = (error as Error).message;
+      options.onChange();
     }
     void check();
   };
@@ -167,6 +147,7 @@ export function createBlocks(options: BlocksOptions): Blocks {
       breaker.failed(uptimeMs(), reason);
     }
     options.onGone(block.id, reason);
+    options.onChange();
     files.remove(block.id);
     journal.note([{ kind: "block-gone", id: block.id }]);
     if (blocks.size === 0) for (const resolve of waiters.splice(0)) resolve();
@@ -195,7 +176,10 @@ export function createBlocks(options: BlocksOptions): Blocks {
       if (known.state === "gone") await gone(block, known.reason ?? "it has ended");
       else {
         if (block.state === "pending" && known.state === "running") block.state = "running";
-        if (block.state === "pending" || block.state === "running") block.reason = known.reason;
+        if ((block.state === "pending" || block.state === "running") && block.reason !== known.reason) {
+          block.reason = known.reason;
+          options.onChange();
+        }
         escalate(block);
       }
     }
@@ -249,6 +233,7 @@ export function createBlocks(options: BlocksOptions): Blocks {
       }
       block.connected = true;
       breaker.succeeded();
+      options.onChange();
     },
     close({ force }) {
       closed = true;
@@ -262,20 +247,7 @@ export function createBlocks(options: BlocksOptions): Blocks {
       closed = false;
       evaluate();
     },
-    summary: () =>
-      [...blocks.values()].map((block) => {
-        const own = managers.of(block.id);
-        return {
-          id: block.id,
-          job: block.job,
-          state: block.state,
-          reason: block.reason,
-          since: Math.round(Date.now() - (uptimeMs() - block.since)),
-          nodes: block.nodes,
-          slots: slotsOf(own),
-          busy: busyOf(own),
-        };
-      }),
+    summary: () => [...blocks.values()].map((block) => summaryOfBlock(block, managers.of(block.id))),
     get count() {
       return blocks.size;
     },
@@ -288,8 +260,4 @@ export function createBlocks(options: BlocksOptions): Blocks {
       clearTimeout(timer);
     },
   };
-}
-
-function recordOf({ id, job, submittedAt, nodes, walltimeMs }: Block) {
-  return { kind: "block", id, job, submittedAt, nodes, walltimeMs } as const;
 }

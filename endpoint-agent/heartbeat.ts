@@ -25,6 +25,8 @@ export type HeartbeatLoop = {
   readonly deadlineAt: number;
   /** Sends one now. */
   beat(): void;
+  /** Sends one within a second: there is something to tell, and perhaps more to come. */
+  beatSoon(): void;
   /**
    * States exactly what is held; resolves when that was answered. To be called before the first pull of an epoch: nothing is
    * on its way then, so that what nobody holds can be queued again whatever its age.
@@ -36,6 +38,7 @@ export type HeartbeatLoop = {
 /** Leases younger than this always differ under load. */
 const DIGEST_AGE_MS = 10_000;
 const RETRY_MS = 500;
+const SOON_MS = 500;
 
 /** Starts to beat. */
 export function startHeartbeats(options: HeartbeatOptions): HeartbeatLoop {
@@ -46,6 +49,7 @@ export function startHeartbeats(options: HeartbeatOptions): HeartbeatLoop {
   let again = false;
   let stopped = false;
   let timer: NodeJS.Timeout | undefined;
+  let soon: NodeJS.Timeout | undefined;
 
   const once = async (declaring = false) => {
     const sentAt = uptimeMs();
@@ -80,6 +84,8 @@ export function startHeartbeats(options: HeartbeatOptions): HeartbeatLoop {
     }
     underWay = true;
     clearTimeout(timer);
+    clearTimeout(soon);
+    soon = undefined;
     do {
       again = false;
       // No answer: the deadline stands, and the next one is due soon.
@@ -94,6 +100,9 @@ export function startHeartbeats(options: HeartbeatOptions): HeartbeatLoop {
       return deadlineAt;
     },
     beat: () => void beat(),
+    beatSoon() {
+      if (!stopped) soon ??= setTimeout(() => void beat(), SOON_MS);
+    },
     async declare() {
       while (!stopped) {
         const answered = await once(true).then(
@@ -107,6 +116,7 @@ export function startHeartbeats(options: HeartbeatOptions): HeartbeatLoop {
     stop() {
       stopped = true;
       clearTimeout(timer);
+      clearTimeout(soon);
     },
   };
 }

@@ -12,6 +12,8 @@ export type EndpointLayout = {
   journal: string;
   run: string;
   blocks: string;
+  /** of managers */
+  blockLogs: string;
   /** names the socket where it could not be in `run` */
   socketNote: string;
   /** of managers */
@@ -29,6 +31,7 @@ export function endpointLayout(dir: string): EndpointLayout {
     journal: join(dir, "state", "journal"),
     run: join(dir, "run"),
     blocks: join(dir, "run", "blocks"),
+    blockLogs: join(dir, "logs"),
     socketNote: join(dir, "run", "socket"),
     cache: join(dir, "cache", "managers"),
   };

@@ -7,7 +7,7 @@ import { adoptedTask, type HeldTask, type TaskTable } from "./held-task.ts";
 import type { Interchange } from "./interchange.ts";
 import type { Journal } from "./journal.ts";
 import type { Log } from "./log.ts";
-import { createManager, type Manager, managerKey } from "./manager.ts";
+import { createManager, type Manager, type ManagerHello, managerKey } from "./manager.ts";
 import type { ManagerLink, ManagerLinkHandlers } from "./manager-link.ts";
 
 type Hello = Extract<ManagerToAgent, { kind: "hello" }>;
@@ -22,6 +22,8 @@ export type ManagersOptions = {
   secretOf(block: string): string | undefined;
   /** when the agent's own work must have been killed, on the clock that counts suspend */
   deadlineAt(): number;
+  /** whether a manager that is not connected is known to be dead, with all that it started */
+  provenDead(manager: ManagerHello): boolean;
   /** every frame but hello and beat */
   onFrame(manager: Manager, frame: ManagerToAgent, body: Uint8Array): void;
   /** a manager came, or lost its connection, or says goodbye: look at its block */
@@ -37,10 +39,14 @@ export type Managers = {
   of(block: string): Manager[];
   /** Forgets the managers of a block whose end is proven; returns the tasks that they had. */
   lost(block: string): HeldTask[];
+  /** Forgets managers that died while their block goes on; returns the tasks that they had. */
+  takeDead(): { manager: Manager; tasks: HeldTask[] }[];
   /** Closes the connections of those that have not said anything for a while. */
   checkSilence(): void;
 };
 
+/** Work without contact is dead so long after its deadline (PROTOCOL.md rule 19). */
+export const DEAD_AFTER_DEADLINE_MS = 15_000;
 /** Three beats. */
 const SILENCE_MS = 6_000;
 
@@ -167,6 +173,14 @@ export function createManagers(options: ManagersOptions): Managers {
     options.turn();
   };
 
+  const drop = (manager: Manager): HeldTask[] => {
+    unnamed.delete(manager);
+    unsettled.delete(manager);
+    manager.link?.close();
+    manager.link = undefined;
+    return interchange.detach(manager);
+  };
+
   return {
     accept(link) {
       let manager: Manager | undefined;
@@ -196,13 +210,21 @@ export function createManagers(options: ManagersOptions): Managers {
       for (const [nonce, manager] of byNonce) {
         if (manager.hello.block !== block) continue;
         byNonce.delete(nonce);
-        unnamed.delete(manager);
-        unsettled.delete(manager);
-        manager.link?.close();
-        manager.link = undefined;
-        tasks.push(...interchange.detach(manager));
+        tasks.push(...drop(manager));
       }
       return tasks;
+    },
+    takeDead() {
+      const dead: { manager: Manager; tasks: HeldTask[] }[] = [];
+      const now = uptimeMs();
+      for (const [nonce, manager] of byNonce) {
+        if (manager.link) continue;
+        const over = now > manager.deadlineAt + DEAD_AFTER_DEADLINE_MS;
+        if (!over && !options.provenDead(manager.hello)) continue;
+        byNonce.delete(nonce);
+        dead.push({ manager, tasks: drop(manager) });
+      }
+      return dead;
     },
     checkSilence() {
       const before = uptimeMs() - SILENCE_MS;

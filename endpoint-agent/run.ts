@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { ApiError } from "../protocol/errors.ts";
 import { type Agent, createAgent } from "./agent.ts";
-import { createBlockFiles } from "./block.ts";
+import { createBlockFiles } from "./block-files.ts";
 import { createBlocks } from "./blocks.ts";
 import { createBreaker } from "./breaker.ts";
 import { settle } from "./config.ts";
@@ -17,6 +17,8 @@ import { sayHello } from "./hello.ts";
 import { openJournal } from "./journal.ts";
 import { endpointLayout } from "./layout.ts";
 import { createLog, type Log } from "./log.ts";
+import { bootId, isAlive } from "./process-identity.ts";
+import { killBlockProcesses } from "./provider/block-processes.ts";
 import { createLocalProvider } from "./provider/local.ts";
 import { listenForManagers, socketPath } from "./websocket-listener.ts";
 
@@ -52,7 +54,7 @@ export async function runAgent(options: RunOptions): Promise<Running> {
   const layout = endpointLayout(options.dir);
   const settings = settle(readConfigFile(layout.config));
   const { endpoint } = await readCredentials(options.dir);
-  for (const dir of [layout.state, layout.run, layout.blocks, layout.cache]) {
+  for (const dir of [layout.state, layout.run, layout.blocks, layout.blockLogs, layout.cache]) {
     mkdirSync(dir, { recursive: true, mode: 0o700 });
   }
   const unlock = lockDirectory(layout.lock);
@@ -96,6 +98,7 @@ export async function runAgent(options: RunOptions): Promise<Running> {
   const files = createBlockFiles({
     endpoint,
     dir: layout.blocks,
+    logDir: layout.blockLogs,
     cacheDir: layout.cache,
     dial: { kind: "unix", path },
     settings,
@@ -114,6 +117,10 @@ export async function runAgent(options: RunOptions): Promise<Running> {
     log,
     signal: stopped.signal,
     onFenced: (error) => void onFenced(error),
+    provenDead: (manager) =>
+      manager.bootId === bootId() &&
+      !isAlive(manager) &&
+      killBlockProcesses(`${endpoint}/${manager.block}/${manager.node}`, { exact: true }) === 0,
     blocks(parts) {
       const provider = createLocalProvider({ endpoint, onExit: () => blocks.check() });
       const breaker = createBreaker({ firstWaitMs: 500, openWaitMs: 30_000, maxWaitMs: 600_000, random: Math.random });

@@ -28,9 +28,9 @@ export function findBlockProcesses(prefix: string): BlockProcess[] {
   return found;
 }
 
-/** Kills what is left of a block and returns how many processes that were. */
-export function killBlockProcesses(prefix: string): number {
-  const left = findBlockProcesses(prefix);
+/** Kills what is left of a block (or with `exact` of one node) and returns how many processes that were. */
+export function killBlockProcesses(prefix: string, options: { exact?: boolean } = {}): number {
+  const left = findBlockProcesses(prefix).filter(({ block }) => !options.exact || block === prefix);
   for (const { pid } of left) {
     try {
       process.kill(pid, "SIGKILL");

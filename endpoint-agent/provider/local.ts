@@ -1,16 +1,10 @@
 /** Blocks on this machine: each node of a block is a manager process of its own session. */
 import { spawn } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import { BLOCK_ENV } from "../manager-config.ts";
 import { isAlive, type ProcessIdentity, startTimeOf } from "../process-identity.ts";
 import { findBlockProcesses, killBlockProcesses } from "./block-processes.ts";
 import type { JobStatus, Provider } from "./port.ts";
-
-/** Where a node's manager writes what it says before it can log. */
-export function nodeLogFile(blockDir: string, node: number): string {
-  return join(blockDir, `node-${node}.log`);
-}
 
 export type LocalOptions = {
   endpoint: string;
@@ -62,11 +56,11 @@ export function createLocalProvider({ endpoint, onExit }: LocalOptions): Provide
 
   return {
     statusIntervalMs: 1_000,
-    async submit({ name, commands, env, dir }) {
+    async submit({ name, commands, logFiles, env, dir }) {
       const processes: ProcessIdentity[] = [];
       for (let node = 0; node < commands.length; node++) {
         const environment = { ...env, [BLOCK_ENV]: `${prefixOf(name)}${node}` };
-        const logFile = nodeLogFile(dir, node);
+        const logFile = logFiles[node] as string;
         processes.push(await start(commands[node] as string[], { dir, env: environment, logFile }));
       }
       return formatJob(name, processes);

@@ -10,6 +10,8 @@ export type BlockRequest = {
   walltimeMs: number | null;
   /** argv for each node, as the launcher made it */
   commands: string[][];
+  /** where each node's standard output and error go */
+  logFiles: string[];
   env: Readonly<Record<string, string>>;
   /** 0700, the block's own, on a file system that its nodes see */
   dir: string;

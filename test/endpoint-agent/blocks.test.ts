@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
-import type { BlockFiles } from "../../endpoint-agent/block.ts";
+import type { BlockFiles } from "../../endpoint-agent/block-files.ts";
 import { createBlocks } from "../../endpoint-agent/blocks.ts";
 import { createBreaker, FAILURES_TO_OPEN } from "../../endpoint-agent/breaker.ts";
 import { EndpointConfig, settle } from "../../endpoint-agent/config.ts";
@@ -59,7 +59,7 @@ async function setUp(policy: Record<string, unknown>, journalFile?: string) {
   const gone: { block: string; reason: string }[] = [];
   const managers: Manager[] = [];
   const files: BlockFiles = {
-    prepare: ({ id, nodes, walltimeMs }) => ({ name: id, nodes, walltimeMs, commands: [], env: {}, dir }),
+    prepare: ({ id, nodes, walltimeMs }) => ({ name: id, nodes, walltimeMs, commands: [], logFiles: [], env: {}, dir }),
     secretOf: () => "secret",
     remove: () => {},
   };
@@ -74,6 +74,7 @@ async function setUp(policy: Record<string, unknown>, journalFile?: string) {
       breaker,
       log: { debug() {}, info() {}, warn() {}, error() {}, fatal() {} } as never,
       demand: () => demand,
+      onChange: () => {},
       onGone: (block, reason) => void gone.push({ block, reason }),
     });
     cleanup.push(() => blocks.stop());

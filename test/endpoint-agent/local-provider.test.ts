@@ -22,7 +22,8 @@ function request(name: string, script: string, nodes = 1): BlockRequest {
   const file = join(dir, "manager.mjs");
   writeFileSync(file, script);
   const commands = Array.from({ length: nodes }, () => [process.execPath, file]);
-  return { name, nodes, walltimeMs: null, commands, env: { PATH: process.env.PATH ?? "" }, dir };
+  const logFiles = commands.map((_, node) => join(dir, `${node}.log`));
+  return { name, nodes, walltimeMs: null, commands, logFiles, env: { PATH: process.env.PATH ?? "" }, dir };
 }
 
 const SLEEP = "setInterval(() => {}, 1000)";

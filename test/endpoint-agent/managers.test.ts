@@ -50,6 +50,7 @@ async function setUp() {
   const out: { entry: ResultEntry; safe: (() => void) | undefined }[] = [];
   const starts: OutStart[] = [];
   const settled: string[] = [];
+  const dead = new Set<string>();
   const outbox = {
     addResult: (entry: ResultEntry, _bytes: Uint8Array, safe?: () => void) => void out.push({ entry, safe }),
     addStart: (start: OutStart) => void starts.push(start),
@@ -63,6 +64,7 @@ async function setUp() {
     workersPerNode: 2,
     secretOf: (block) => (block === "b1" ? "right" : undefined),
     deadlineAt: () => uptimeMs() + 5_000,
+    provenDead: ({ nonce }) => dead.has(nonce),
     onFrame: (manager, frame, body) => void (frame.kind === "results" && inbound.results(manager, frame, body)),
     onChange: () => {},
     onSettled: (manager) => void settled.push(manager.hello.nonce),
@@ -84,7 +86,7 @@ async function setUp() {
     await until("the manager may get work", () => interchange.managers.size > before);
     return connected;
   };
-  return { table, interchange, managers, inbound, journal, out, starts, settled, connect, connectReady };
+  return { table, interchange, managers, inbound, journal, out, starts, settled, dead, connect, connectReady };
 }
 
 function last(link: RecordedLink, kind: string) {
@@ -143,6 +145,23 @@ describe("a manager that connects", () => {
       ["t1", 4],
       ["t0", 2],
     ]);
+  });
+});
+
+describe("rule 18: a manager that is gone while its block goes on", () => {
+  it("keeps its tasks until it is proven dead", async () => {
+    const { connectReady, interchange, managers, dead } = await setUp();
+    const { handlers } = await connectReady();
+    const tasks = testEntries(2);
+    interchange.accept({ specs: [testSpec()], tasks }, NONE);
+    interchange.pump();
+    handlers.closed();
+    expect(managers.takeDead()).toEqual([]);
+    dead.add("n1");
+    const [found] = managers.takeDead();
+    expect(found?.tasks.map(({ id }) => id)).toEqual(tasks.map(({ id }) => id));
+    expect(managers.takeDead()).toEqual([]);
+    expect(interchange.managers.size).toBe(0);
   });
 });
 

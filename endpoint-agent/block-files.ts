@@ -1,0 +1,102 @@
+/** The files from which a block's managers start, and their logs. */
+import { randomBytes } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Block } from "./block.ts";
+import type { Settings } from "./config.ts";
+import { managerCommand } from "./launcher/single.ts";
+import type { ManagerConfig, ManagerDial } from "./manager-config.ts";
+import type { BlockRequest } from "./provider/port.ts";
+
+/** Logs of managers that are kept, the newest. */
+const KEPT_LOGS = 50;
+
+export type BlockFiles = {
+  /** Writes the secret and the managers' configurations. */
+  prepare(block: Pick<Block, "id" | "nodes" | "walltimeMs">): BlockRequest;
+  secretOf(block: string): string | undefined;
+  remove(block: string): void;
+};
+
+export type BlockFilesOptions = {
+  endpoint: string;
+  /** 0700; one directory a block, removed at its end */
+  dir: string;
+  /** 0700; logs outlive their blocks */
+  logDir: string;
+  cacheDir: string;
+  dial: ManagerDial;
+  settings: Settings;
+  managerMain: string;
+  /** the environment of managers; workers get a scrubbed one */
+  env: Readonly<Record<string, string>>;
+};
+
+/** The files of blocks, one directory each. */
+export function createBlockFiles(options: BlockFilesOptions): BlockFiles {
+  const { settings, dir } = options;
+  const secrets = new Map<string, string>();
+  const dirOf = (block: string) => join(dir, block);
+  return {
+    prepare({ id, nodes, walltimeMs }) {
+      const blockDir = dirOf(id);
+      mkdirSync(blockDir, { recursive: true, mode: 0o700 });
+      const secretFile = join(blockDir, "secret");
+      const secret = randomBytes(32).toString("base64url");
+      writeFileSync(secretFile, secret, { mode: 0o600 });
+      secrets.set(id, secret);
+      removeOldLogs(options.logDir);
+      const commands: string[][] = [];
+      const logFiles: string[] = [];
+      for (let node = 0; node < nodes; node++) {
+        const nodeDir = join(blockDir, `node-${node}`);
+        const logFile = join(options.logDir, `${id}-${node}.log`);
+        logFiles.push(logFile);
+        mkdirSync(nodeDir, { recursive: true, mode: 0o700 });
+        const config: ManagerConfig = {
+          endpoint: options.endpoint,
+          block: id,
+          node,
+          dial: options.dial,
+          secretFile,
+          dir: nodeDir,
+          cacheDir: options.cacheDir,
+          logFile,
+          logLevel: settings.logLevel,
+          capacity: settings.node,
+          workersPerNode: settings.policy.workersPerNode,
+          python: settings.workers.python,
+          env: settings.workers.env,
+          orphanTimeoutMs: settings.orphanTimeoutMs,
+          walltimeMs,
+          limits: settings.limits,
+        };
+        const configFile = join(blockDir, `node-${node}.json`);
+        writeFileSync(configFile, JSON.stringify(config), { mode: 0o600 });
+        const { managerMain } = options;
+        const { init } = settings.workers;
+        commands.push(managerCommand({ node: process.execPath, managerMain, configFile, init }));
+      }
+      return { name: id, nodes, walltimeMs, commands, logFiles, env: options.env, dir: blockDir };
+    },
+    secretOf(block) {
+      const known = secrets.get(block);
+      if (known !== undefined) return known;
+      const path = join(dirOf(block), "secret");
+      if (!existsSync(path)) return undefined;
+      const secret = readFileSync(path, "utf8").trim();
+      secrets.set(block, secret);
+      return secret;
+    },
+    remove(block) {
+      secrets.delete(block);
+      rmSync(dirOf(block), { recursive: true, force: true });
+    },
+  };
+}
+
+/** Ids of blocks are in the order of time, and so are the names of their logs. */
+function removeOldLogs(dir: string): void {
+  const logs = readdirSync(dir).sort();
+  for (const name of logs.slice(0, -KEPT_LOGS)) rmSync(join(dir, name), { force: true });
+}
