@@ -7,8 +7,7 @@ export type ProcessInfo = { pid: number; parent: number; session: number };
 /** Processes whose environment names a worker beginning with one of `prefixes`. Other users' cannot be read, nor are they ours. */
 export function findByWorker(prefixes: readonly string[]): ProcessInfo[] {
   const found: ProcessInfo[] = [];
-  for (const name of readdirSync("/proc")) {
-    if (!/^\d+$/.test(name)) continue;
+  for (const name of processIds()) {
     try {
       const environment = readFileSync(`/proc/${name}/environ`, "latin1");
       const at = environment.indexOf(`${WORKER_ENV}=`);
@@ -22,6 +21,15 @@ export function findByWorker(prefixes: readonly string[]): ProcessInfo[] {
     }
   }
   return found;
+}
+
+/** Empty where there is no /proc: there, process groups must do. */
+function processIds(): string[] {
+  try {
+    return readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  } catch {
+    return [];
+  }
 }
 
 /** Which of a live worker's processes it left behind: those outside its session or no longer descended from it. */

@@ -113,7 +113,8 @@ export function createPlacement(parts: PlacementParts): Placement {
     const starting = pool.workers.filter((worker) => worker.state === "starting" && matches(worker, queue)).length;
     const wanted = Math.min(queue.length(), resources.room(queue.resources)) - starting;
     for (let i = 0; i < wanted && mayStart(queue.runtime) && makeRoom(queue); i++) {
-      pool.spawn(queue.runtime, queue.resources.memoryMb).key = queue.workerKey;
+      const worker = pool.spawn(queue.runtime, queue.resources.memoryMb);
+      if (worker) worker.key = queue.workerKey;
     }
   };
 

@@ -52,7 +52,8 @@ export type PoolEvents = {
 
 export type Pool = {
   readonly workers: readonly Worker[];
-  spawn(runtime: Runtime, memoryMb: number): Worker;
+  /** undefined when it could not even be tried, which counts as a failed start. */
+  spawn(runtime: Runtime, memoryMb: number): Worker | undefined;
   hand(worker: Worker, tasks: readonly Task[]): void;
   kill(worker: Worker, reason: KillReason, graceMs?: number): void;
   /** Ends an idle worker. */
@@ -165,7 +166,15 @@ export function createPool(options: PoolOptions, events: PoolEvents): Pool {
 
   return {
     workers,
-    spawn,
+    spawn(runtime, memoryMb) {
+      try {
+        return spawn(runtime, memoryMb);
+      } catch (error) {
+        // A full disk, or no descriptor left: the manager itself goes on.
+        events.onStartFailure(runtime, (error as Error).message, false);
+        return undefined;
+      }
+    },
     hand: (worker, tasks) => handTasks(worker, tasks, handOvers.get(worker) as HandOver),
     kill,
     retire,
