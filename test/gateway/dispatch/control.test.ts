@@ -66,7 +66,20 @@ describe("control", () => {
   });
 
   it("rule 16: output is subscribed to only while somebody watches", async () => {
-    const world = await createWorld();
+    let subscriptions = 0;
+    const world = await createWorld({
+      wrap: (wire) => ({
+        ...wire,
+        logs(...watched) {
+          subscriptions++;
+          const unsubscribe = wire.logs(...watched);
+          return () => {
+            subscriptions--;
+            unsubscribe();
+          };
+        },
+      }),
+    });
     const agent = await world.agent({ run: () => undefined });
     await until(() => agent.beats > 0, "the pull is open");
     const [task] = (await world.submit(1)) as [string];
@@ -94,10 +107,12 @@ describe("control", () => {
     await say("both");
     await until(() => heard.length === 2, "both heard it");
     first.abort();
+    expect(subscriptions).toBe(1);
     await say("one");
     await until(() => heard.length === 3, "one heard it");
     second.abort();
     await until(() => watches().length === 2, "the agent stops");
+    expect(subscriptions).toBe(0);
     await say("nobody again");
     await sleep(50);
     expect(heard).toEqual(["both", "both", "one"]);
