@@ -7,6 +7,7 @@ import { pipeline } from "node:stream/promises";
 import { ApiError } from "../protocol/errors.ts";
 import { definitionText, FunctionDefinition, sha256Hex } from "../protocol/function.ts";
 import { BLOB_CHUNK_BYTES } from "../protocol/manager-frames.ts";
+import { trimCache } from "./cache-trim.ts";
 import type { GatewayHttp } from "./gateway-http.ts";
 import type { Log } from "./log.ts";
 import type { ManagerLink } from "./manager-link.ts";
@@ -19,10 +20,13 @@ export type Relay = {
 /** A link is given the next chunk when less than this waits in it, so that results are not stuck behind a blob. */
 const MAX_BUFFERED_BYTES = 2 * BLOB_CHUNK_BYTES;
 
-export type RelayOptions = { http: GatewayHttp; cacheDir: string; log: Log };
+/** Enough for the largest blob and what else is in use. */
+const CACHE_BYTES = 4 * 1024 ** 3;
+
+export type RelayOptions = { http: GatewayHttp; cacheDir: string; log: Log; maxBytes?: number };
 
 /** Makes the relay; `cacheDir` is private to the agent. */
-export async function createRelay({ http, cacheDir, log }: RelayOptions): Promise<Relay> {
+export async function createRelay({ http, cacheDir, log, maxBytes = CACHE_BYTES }: RelayOptions): Promise<Relay> {
   await mkdir(cacheDir, { recursive: true, mode: 0o700 });
   const fetching = new Map<string, Promise<unknown>>();
   /** many managers ask for the same thing in the same moment */
@@ -34,11 +38,17 @@ export async function createRelay({ http, cacheDir, log }: RelayOptions): Promis
     return promise;
   };
   let temporary = 0;
+  /** bytes added since the cache was last looked at */
+  let unseen = await trimCache(cacheDir, maxBytes);
   const store = async (path: string, write: (partial: string) => Promise<void>) => {
     const partial = `${path}.${process.pid}-${++temporary}.part`;
     try {
       await write(partial);
       await rename(partial, path);
+      unseen += (await stat(path)).size;
+      if (unseen < maxBytes / 4) return;
+      unseen = 0;
+      await trimCache(cacheDir, maxBytes);
     } catch (error) {
       await rm(partial, { force: true });
       throw error;
