@@ -1,5 +1,4 @@
 /** One warm worker: the tasks that it holds, and what its frames and its death mean for them. */
-import { TaskFailure } from "../../protocol/task.ts";
 import type { WorkerResult, WorkerTask, WorkerToManager } from "../../protocol/worker-frames.ts";
 import { endOfDeath, type KillReason } from "./deaths.ts";
 import type { Runtime } from "./functions.ts";
@@ -9,6 +8,7 @@ import { lastBytes, NO_OUTPUT, type OutputTail } from "./output.ts";
 import type { Queue } from "./queues.ts";
 import { joinedArguments, type Task, type TaskEnd } from "./task.ts";
 import type { WorkerProcess } from "./worker-process.ts";
+import { checkedFailure, resultProblem } from "./worker-results.ts";
 
 export type WorkerEvents = {
   onReady(): void;
@@ -115,6 +115,8 @@ export function onWorkerFrame(
   }
   const task = worker.tasks[0];
   if (!task || task.n !== frame.n) return "it reported a task that it was not running";
+  const problem = resultProblem(frame, body);
+  if (problem) return problem;
   worker.tasks.shift();
   worker.done++;
   const next = worker.tasks[0];
@@ -139,11 +141,8 @@ export function onWorkerFrame(
 function endOfResult(worker: Worker, frame: WorkerResult, body: Uint8Array): TaskEnd {
   const end: TaskEnd = { outcome: "succeeded", started: true, ranMs: frame.ms, worker: worker.name };
   if (frame.failure) {
-    const parsed = TaskFailure.safeParse(frame.failure);
     end.outcome = "failed";
-    end.failure = parsed.success
-      ? parsed.data
-      : { code: "USER_ERROR", message: "the worker's description of a failure could not be read" };
+    end.failure = checkedFailure(frame.failure);
     return end;
   }
   end.encoding = frame.encoding;

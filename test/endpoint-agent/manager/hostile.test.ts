@@ -92,11 +92,35 @@ def f(file):
     expect((await agent.call(js("export default () => 'well';"), [])).value).toBe("well");
   });
 
-  it("W10: a task cannot answer for another, even with the token", async () => {
-    const fn = py(
-      "import os, struct, json, sys\ndef f():\n    frame = sys._getframe()\n    while not hasattr(frame.f_locals.get('self'), 'setup'):\n        frame = frame.f_back\n    token = frame.f_locals['self'].setup['token']\n    h = json.dumps({'n': 4000, 'token': token, 'ms': 0}).encode()\n    os.write(4, struct.pack('>II', len(h), 0) + h)\n    import time\n    time.sleep(60)\n",
-    );
-    expect((await agent.call(fn, [])).failure).toMatchObject({ code: "WORKER_LOST", details: { forged: true } });
+  /** Python code that has learnt the token from the worker's memory, and says `result` about the task under way. */
+  const insider = (result: string, body = "b''") =>
+    py(`import json, os, struct, sys, time
+def f():
+    frame = sys._getframe()
+    while not hasattr(frame.f_locals.get('self'), 'setup'):
+        frame = frame.f_back
+    n = frame.f_locals['task']['n'] if 'task' in frame.f_locals else 1
+    header = dict({'n': n, 'token': frame.f_locals['self'].setup['token'], 'ms': 0}, **${result})
+    head, body = json.dumps(header).encode(), ${body}
+    os.write(4, struct.pack('>II', len(head), len(body)) + head + body)
+    time.sleep(60)
+`);
+
+  it.each([
+    ["answer for another task", "{'n': 4000}", "b''"],
+    ["name an encoding that nobody knows", "{'encoding': 'xml'}", "b''"],
+    ["send more than fits inline", "{}", "bytes(300000)"],
+    ["say no time", "{'ms': None}", "b''"],
+  ])("W10: a task cannot %s, even with the token", async (_, result, body) => {
+    expect((await agent.call(insider(result, body), [])).failure).toMatchObject({
+      code: "WORKER_LOST",
+      details: { forged: true },
+    });
+  });
+
+  it("W10: a task cannot claim an end that is the manager's to tell", async () => {
+    const { outcome, failure } = await agent.call(insider("{'failure': {'code': 'CANCELLED', 'message': 'x'}}"), []);
+    expect([outcome, failure?.code]).toEqual(["failed", "USER_ERROR"]);
   });
 
   it("W11: poison tasks cost their own workers, each a strike, and all others are done", async () => {

@@ -49,6 +49,27 @@ describe("a manager whose workers die", () => {
     expect(results.map(({ outcome }) => outcome)).toEqual(ids.map((_, n) => (n === 40 ? "lost" : "succeeded")));
   });
 
+  it("W1: keeps the result of a worker that is killed right after it, and gives the next task to another", async () => {
+    const fn = js(
+      "export default (x) => { process.nextTick(() => process.kill(process.pid, 'SIGKILL')); return [x, process.pid]; };",
+    );
+    const ids = agent.submit(
+      fn,
+      Array.from({ length: 6 }, (_, n) => [n]),
+    );
+    const values = [];
+    for (const id of ids) values.push((await agent.result(id)).value as [number, number]);
+    expect(values.map(([n]) => n)).toEqual([0, 1, 2, 3, 4, 5]);
+  });
+
+  it("W1: a worker that is killed while it is idle costs nobody anything", async () => {
+    const fn = js("export default () => process.pid;");
+    const pid = (await agent.call(fn, [])).value as number;
+    process.kill(pid, "SIGKILL");
+    const again = await agent.call(fn, []);
+    expect([again.outcome, again.value === pid]).toEqual(["succeeded", false]);
+  });
+
   it("W2: says that memory ran out, with limit and peak, where Node's heap ends", async () => {
     const fn = js(
       "export default () => { const all = []; for (;;) all.push(new Array(1e5).fill({ a: Math.random() })); };",
