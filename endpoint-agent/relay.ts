@@ -4,6 +4,7 @@ import { createWriteStream } from "node:fs";
 import { mkdir, open, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import { ApiError } from "../protocol/errors.ts";
 import { definitionText, FunctionDefinition, sha256Hex } from "../protocol/function.ts";
 import { BLOB_CHUNK_BYTES } from "../protocol/manager-frames.ts";
@@ -20,6 +21,8 @@ export type Relay = {
 /** A link is given the next chunk when less than this waits in it, so that results are not stuck behind a blob. */
 const MAX_BUFFERED_BYTES = 2 * BLOB_CHUNK_BYTES;
 
+const RETRY_MIN_MS = 250;
+const RETRY_MAX_MS = 5_000;
 /** Enough for the largest blob and what else is in use. */
 const CACHE_BYTES = 4 * 1024 ** 3;
 
@@ -88,12 +91,18 @@ export async function createRelay({ http, cacheDir, log, maxBytes = CACHE_BYTES 
       }
     },
     async sendBlob(link, hash, task) {
-      try {
-        const path = await once(hash, () => blobFile(hash, task));
-        await sendFile(link, { path, hash });
-      } catch (error) {
-        log.warn({ err: error, blob: hash }, "a blob cannot be fetched");
-        link.send({ kind: "blob-error", blob: hash, message: (error as Error).message });
+      for (let wait = RETRY_MIN_MS; link.open; wait = Math.min(RETRY_MAX_MS, 2 * wait)) {
+        try {
+          const path = await once(hash, () => blobFile(hash, task));
+          return await sendFile(link, { path, hash });
+        } catch (error) {
+          log.warn({ err: error, blob: hash }, "a blob cannot be fetched");
+          // An error ends the tasks that wait for it; a gateway that is away for a while is no reason for that.
+          if (!(error instanceof ApiError && error.retryable)) {
+            return link.send({ kind: "blob-error", blob: hash, message: (error as Error).message });
+          }
+          await sleep(wait * (0.5 + Math.random() / 2), undefined, { ref: false });
+        }
       }
     },
   };

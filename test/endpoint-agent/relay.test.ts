@@ -39,6 +39,7 @@ function gatewayWith(blobs: Record<string, Uint8Array> = {}) {
     },
     async fetchBlob(hash: string) {
       asked.blobs++;
+      if (state.failures-- > 0) throw new ApiError("UNAVAILABLE", "not now");
       const bytes = blobs[hash];
       if (!bytes) throw new ApiError("BLOB_GONE", "it is not stored any more");
       return Readable.from([bytes.subarray(0, 10), bytes.subarray(10)]);
@@ -101,6 +102,16 @@ describe("functions and blobs on their way to managers", () => {
       { kind: "blob-chunk", blob: hash, offset: 2 * BLOB_CHUNK_BYTES, size: bytes.length, end: true },
     ]);
     expect(hashOf(Buffer.concat(link.sent.map(({ chunks }) => chunks[0] as Uint8Array)))).toBe(hash);
+  });
+
+  it("wait while the gateway is away, because an error would end their tasks", async () => {
+    const hash = hashOf(code);
+    const { http, state } = gatewayWith({ [hash]: code });
+    state.failures = 2;
+    const relay = await createRelay({ http, cacheDir: dir, log });
+    const link = recordedLink();
+    await relay.sendBlob(link, hash, "t");
+    expect(kinds(link)).toEqual(["blob-chunk"]);
   });
 
   it("are refused when their content is not what their hash says, and nothing of it stays", async () => {
