@@ -27,6 +27,8 @@ export type Controls = {
   reply(endpoint: string, request: number, bytes: Uint8Array): void;
   /** Repeats what is not answered; every second. */
   repeat(): void;
+  /** The agent is there again: repeats what it has not answered at once. */
+  repeatTo(endpoint: string): void;
   /** There is a newer agent. */
   newEpoch(endpoint: string, epoch: number): void;
   /** Gives everything up. */
@@ -92,6 +94,9 @@ export function createControls({ wire, agents, refusals, clock, log }: ControlPa
         // To one that is silent it would be noise; it is sent again once it is heard.
         else if (agents.answers(ask.endpoint, SILENT_MS) && now - ask.since > 900) send(n, ask);
       }
+    },
+    repeatTo(endpoint) {
+      for (const [n, ask] of pending) if (ask.endpoint === endpoint) send(n, ask);
     },
     newEpoch(endpoint, epoch) {
       for (const [n, ask] of pending) {

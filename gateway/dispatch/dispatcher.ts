@@ -74,7 +74,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const waiting = createWaitingCounts({ store, wire, pulls, clock, log });
   const popper = createPopper({ store, pulls, clock, log, send, apply, counted });
   const submit = createSubmit({ store, pulls, send, apply });
-  const pullHandler = createPullHandler({ store, wire, agents, pulls, popper, sender, refusals, log });
+  const pullHandler = createPullHandler({ store, wire, agents, pulls, popper, sender, controls, refusals, log });
   const { heard } = agents;
   const results = createResults({ store, wire, pulls, popper, refusals, log, heard, send, apply, counted });
   const superseded = (endpoint: string, epoch: number) => {

@@ -5,6 +5,7 @@ import { Credit, Pull, type WorkMessage } from "../../protocol/messages.ts";
 import type { Store } from "../store/port.ts";
 import type { Wire } from "../wire/wire.ts";
 import type { Agents } from "./agents.ts";
+import type { Controls } from "./control.ts";
 import type { Popper } from "./popper.ts";
 import type { PullState, Pulls } from "./pulls.ts";
 import type { Refusals } from "./refusals.ts";
@@ -28,13 +29,14 @@ export type PullHandlerParts = {
   pulls: Pulls;
   popper: Popper;
   sender: Sender;
+  controls: Controls;
   refusals: Refusals;
   log: Logger;
 };
 
 /** Makes the handler of one gateway. */
 export function createPullHandler(parts: PullHandlerParts): PullHandler {
-  const { store, wire, agents, pulls, popper, sender, refusals, log } = parts;
+  const { store, wire, agents, pulls, popper, sender, controls, refusals, log } = parts;
   // While the database is asked, credit for the new pull may come already.
   const opening = new Map<string, Pull & { endpoint: string; received: number }>();
 
@@ -58,6 +60,7 @@ export function createPullHandler(parts: PullHandlerParts): PullHandler {
       if (current && (current.epoch > epoch || (current.epoch === epoch && current.pull >= pull))) return;
       agents.confirmed(endpoint, epoch);
       const { state, older } = pulls.open(wanted);
+      controls.repeatTo(endpoint);
       if (older) close(older);
       beat(state);
       popper.want(state);
