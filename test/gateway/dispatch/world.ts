@@ -37,7 +37,10 @@ export type World = Awaited<ReturnType<typeof createWorld>>;
 /** Everything is gone when the test is over. */
 export async function createWorld(options: WorldOptions = {}) {
   const dir = await mkdtemp(join(tmpdir(), "farcall-dispatch-"));
+  // First registered, last run: also when something below fails.
+  onTestFinished(() => rm(dir, { recursive: true, force: true }));
   const nats = options.nats ?? (await startNats());
+  if (!options.nats) onTestFinished(() => nats.stop());
   const time = { skipped: 0 };
   const clock = { monotonic: () => performance.now() + time.skipped, wall: () => Date.now() + time.skipped };
   const file = join(dir, "db");
@@ -76,8 +79,6 @@ export async function createWorld(options: WorldOptions = {}) {
     for (const agent of agents) await agent.stop();
     await dispatcher.stop();
     await store.close();
-    if (!options.nats) await nats.stop();
-    await rm(dir, { recursive: true, force: true });
   });
   await until(() => dispatcher.connected(), "the gateway is connected");
 
