@@ -37,6 +37,8 @@ export type PullLink = {
 
 /** Silence after which the gateway that kept the pull is taken to be gone. */
 const SILENCE_MS = 10_000;
+/** A gateway beats at once when it takes a pull: one that nobody took is repeated soon, then ever more rarely. */
+const UNTAKEN_MS = 1_000;
 const CHECK_MS = 1_000;
 /** A receipt waits so long for a credit message to ride on. */
 const RECEIPT_MS = 1_000;
@@ -66,6 +68,7 @@ export function createPull(options: PullOptions): PullLink {
   let waiting: Record<string, number> = {};
   let number = 0;
   let heardAt = nowMs();
+  let untaken = 0;
   let creditAt = 0;
   let receipted = 0;
   let unreceiptedBytes = 0;
@@ -88,6 +91,7 @@ export function createPull(options: PullOptions): PullLink {
     clearTimeout(reopenTimer);
     excessTimer = reopenTimer = undefined;
     number++;
+    untaken++;
     heardAt = creditAt = nowMs();
     receipted = unreceiptedBytes = 0;
     const limits: Limits = {};
@@ -174,7 +178,8 @@ export function createPull(options: PullOptions): PullLink {
   };
 
   const check = setInterval(() => {
-    if (number > 0 && nowMs() - heardAt > SILENCE_MS) open();
+    const silence = untaken === 0 ? SILENCE_MS : Math.min(SILENCE_MS, UNTAKEN_MS * 2 ** (untaken - 1));
+    if (number > 0 && nowMs() - heardAt >= silence) open();
     tick();
   }, CHECK_MS);
 
@@ -187,10 +192,12 @@ export function createPull(options: PullOptions): PullLink {
       if (message.epoch !== epoch) return;
       if (message.kind === "tasks") {
         heardAt = nowMs();
+        if (message.pull === number) untaken = 0;
         return receiveTasks(message, body);
       }
       if (message.pull !== number) return;
       heardAt = nowMs();
+      untaken = 0;
       if (message.kind === "waiting") {
         waiting = message.classes;
         for (const key of Object.keys(waiting)) windowOf(key).usedAt = heardAt;

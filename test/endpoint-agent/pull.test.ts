@@ -103,22 +103,33 @@ describe("rule 5: silence and newer pulls", () => {
     const { pull, pulls } = setUp();
     pull.open();
     for (let i = 0; i < 6; i++) {
-      vi.advanceTimersByTime(5_000);
       pull.receive({ kind: "beat", epoch: EPOCH, pull: 1 }, NONE);
+      vi.advanceTimersByTime(5_000);
     }
     expect(pulls).toHaveLength(1);
-    vi.advanceTimersByTime(12_000);
+    vi.advanceTimersByTime(5_500);
     expect(pulls.map(({ pull: number }) => number)).toEqual([1, 2]);
+  });
+
+  it("repeats a pull that no gateway took soon, then ever more rarely, until one beats", () => {
+    const { pull, pulls } = setUp();
+    pull.open();
+    vi.advanceTimersByTime(8_000);
+    expect(pulls.map(({ pull: number }) => number)).toEqual([1, 2, 3, 4]);
+    pull.receive({ kind: "beat", epoch: EPOCH, pull: 4 }, NONE);
+    vi.advanceTimersByTime(9_000);
+    expect(pulls).toHaveLength(4);
   });
 
   it("pulls anew when its gateway goes away, and hears nothing of other epochs", () => {
     const { pull, pulls } = setUp();
     pull.open();
+    pull.receive({ kind: "beat", epoch: EPOCH, pull: 1 }, NONE);
     pull.receive({ kind: "end", epoch: EPOCH - 1, pull: 1, reason: "shutdown" }, NONE);
     vi.advanceTimersByTime(1_000);
     expect(pulls).toHaveLength(1);
     pull.receive({ kind: "end", epoch: EPOCH, pull: 1, reason: "shutdown" }, NONE);
-    vi.advanceTimersByTime(1_000);
+    vi.advanceTimersByTime(900);
     expect(pulls).toHaveLength(2);
   });
 
