@@ -29,6 +29,14 @@ export function programFile(program: string): string {
   return fileURLToPath(new URL(`../${program}${EXTENSION}`, import.meta.url));
 }
 
+/**
+ * How a program that passes tasks through is started: what follows the path of Node.js. By itself V8 lets the young part of a
+ * heap grow to 128 MB on a large machine, most of it garbage; with 16 it is as fast and 80 to 100 MB smaller.
+ */
+export function programArgs(program: string): string[] {
+  return ["--max-semi-space-size=16", programFile(program)];
+}
+
 /** Writes a file that only its owner may read, whole or not at all. */
 export function writePrivateFile(path: string, text: string): void {
   const draft = `${path}.${randomBytes(4).toString("hex")}`;

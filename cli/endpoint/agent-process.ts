@@ -2,7 +2,8 @@
 import { spawn, spawnSync } from "node:child_process";
 import { closeSync, openSync, readFileSync, statSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { programFile } from "../../deploy/layout.ts";
+import { programArgs } from "../../deploy/layout.ts";
+import { programEnv } from "../../deploy/stack-programs.ts";
 import { endpointLayout } from "../../endpoint-agent/layout.ts";
 import { isAlive, startTimeOf } from "../../endpoint-agent/process-identity.ts";
 import { ApiError } from "../../protocol/errors.ts";
@@ -27,7 +28,7 @@ export async function startAgent(
   const child = spawn(process.execPath, agentArgs(endpoint, options), {
     detached: true,
     stdio: ["ignore", out, out],
-    env: context.env as NodeJS.ProcessEnv,
+    env: programEnv(context.env) as NodeJS.ProcessEnv,
     cwd: endpoint.dir,
   });
   closeSync(out);
@@ -61,7 +62,7 @@ export async function startAgent(
 export function runAgentHere(context: CliContext, endpoint: LocalEndpoint, options: StartOptions): number {
   const { status } = spawnSync(process.execPath, agentArgs(endpoint, options), {
     stdio: "inherit",
-    env: context.env as NodeJS.ProcessEnv,
+    env: programEnv(context.env) as NodeJS.ProcessEnv,
   });
   return status ?? 1;
 }
@@ -90,7 +91,7 @@ export async function endAgent(
 }
 
 function agentArgs(endpoint: LocalEndpoint, { takeOver }: StartOptions): string[] {
-  return [programFile("endpoint-agent/main"), "--dir", endpoint.dir, ...(takeOver ? ["--take-over"] : [])];
+  return [...programArgs("endpoint-agent/main"), "--dir", endpoint.dir, ...(takeOver ? ["--take-over"] : [])];
 }
 
 function readyLine(said: string): { epoch: number } | undefined {
