@@ -1,5 +1,5 @@
 /**
- * The part of CBOR (RFC 8949) that Farcall uses beyond plain data, by registered tags. endpoint-agent/worker/farcall_worker.py
+ * The part of CBOR (RFC 8949) that Farcall uses beyond plain data, by registered tags. endpoint-agent/worker/farcall_cbor.py
  * has the same table; test/fixtures/payloads holds the values that both must agree on.
  */
 
