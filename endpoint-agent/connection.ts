@@ -6,6 +6,7 @@ import { decodeFrame } from "../protocol/frame.ts";
 import { inboxPrefix, subjects, workInbox } from "../protocol/subjects.ts";
 import type { NatsUser } from "./credentials.ts";
 import type { Log } from "./log.ts";
+import { createRequests } from "./requests.ts";
 
 export type Connection = {
   readonly connected: boolean;
@@ -37,6 +38,7 @@ export async function keepConnected(
   handlers: ConnectionHandlers,
 ): Promise<Connection> {
   const { endpoint, user, log, signal } = options;
+  const requests = createRequests(inboxPrefix(endpoint));
   let nats = await firstConnection();
   let servers = user.servers.join();
   let lostAt: number | undefined;
@@ -73,6 +75,7 @@ export async function keepConnected(
     connection.subscribe(subjects.control(endpoint), {
       callback: (error, message) => void (error ?? control(message)),
     });
+    requests.listen(connection);
     void watch(connection);
     await connection.flush();
     return connection;
@@ -143,8 +146,7 @@ export async function keepConnected(
     async request(subject, frame, timeoutMs) {
       // The client would keep it until it is connected again, and the caller has its own way to say it again.
       if (lostAt !== undefined) throw new ApiError("UNAVAILABLE", "NATS is not connected");
-      const answer = await nats.request(subject, frame, { timeout: timeoutMs });
-      return decodeFrame(answer.data).header;
+      return requests.send(nats, { subject, frame, timeoutMs });
     },
     async close() {
       await nats.close();

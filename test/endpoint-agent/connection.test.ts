@@ -94,6 +94,16 @@ describe("the agent's connection", { timeout: 60_000 }, () => {
     expect(answer).toEqual({ ok: true, asked: { kind: "drain" } });
   });
 
+  it("hears at once when there is no gateway, and in time when one does not answer", async () => {
+    const agent = await startAgent({ ttlMs: 60_000 });
+    const ask = (subject: string, timeoutMs: number) => agent.request(subject, encodeFrame({}), timeoutMs);
+    await expect(ask(subjects.results(endpoint), 20_000)).rejects.toThrow("no gateway listens");
+    await startGateway();
+    gateway?.subscribe(subjects.hello("*"), { callback: () => {} });
+    await gateway?.flush();
+    await expect(ask(subjects.hello(endpoint), 50)).rejects.toThrow("no gateway answered within 50 ms");
+  });
+
   it("renews its user at half of its life, so that the connection outlives it", async () => {
     await startGateway();
     const agent = await startAgent({ ttlMs: 4_000 });
