@@ -15,17 +15,17 @@ import { createFrameRouter } from "./frame-router.ts";
 import type { GatewayHttp } from "./gateway-http.ts";
 import { createGatewayWire } from "./gateway-wire.ts";
 import { startHeartbeats } from "./heartbeat.ts";
-import { adoptedTask, createTaskTable, type HeldTask } from "./held-task.ts";
+import { createTaskTable, type HeldTask } from "./held-task.ts";
 import type { Epoch } from "./hello.ts";
 import { createInbound } from "./inbound.ts";
 import { createInterchange } from "./interchange.ts";
 import type { Journal } from "./journal.ts";
 import { createJournalWatch } from "./journal-watch.ts";
+import { createJournaledOutbox } from "./journaled-outbox.ts";
 import type { Log } from "./log.ts";
 import type { ManagerHello } from "./manager.ts";
 import type { ManagerLink, ManagerLinkHandlers } from "./manager-link.ts";
 import { createManagers, DEAD_AFTER_DEADLINE_MS, type Managers } from "./managers.ts";
-import { createOutbox } from "./outbox.ts";
 import { createPull } from "./pull.ts";
 import { createRelay } from "./relay.ts";
 import { tasksPerBlock } from "./scaler.ts";
@@ -89,6 +89,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   const relay = await createRelay({ http, cacheDir: join(dir, "cache", "agent"), log });
   const uploads = await createUploads({ http, dir: join(dir, "state", "uploads"), log, signal });
   let draining = false;
+  let ending = false;
   let fenced = false;
   let pulling = false;
 
@@ -109,24 +110,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       options.onFenced(error);
     }
   };
-  const outbox = createOutbox({
-    epoch,
-    send: wire.results,
-    journal: (results) => journal.append(results.map(({ entry, bytes }) => ({ kind: "result", entry, bytes }))),
-    forget: (results) =>
-      journal.note(results.map(({ entry }) => ({ kind: "result-taken", id: entry.id, lease: entry.lease }))),
-    onCommitted(results) {
-      for (const { entry } of results) {
-        const task = table.match(entry.id, entry.lease);
-        if (task) table.remove(task);
-      }
-    },
-    onRefused: refused,
-  });
-  for (const { entry, bytes } of journal.state.results.values()) {
-    table.add(adoptedTask([entry.id, entry.lease], undefined));
-    outbox.addJournaled(entry, bytes);
-  }
+  const outbox = createJournaledOutbox({ epoch, wire, journal, table, onRefused: refused });
 
   const end = (tasks: readonly HeldTask[], entryOf: (task: HeldTask) => ResultEntry) => {
     for (const task of tasks) {
@@ -262,7 +246,14 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
 
   return {
     work: (header, body) => (fenced ? undefined : pull.receive(header as WorkMessage | LeaseHeader, body)),
-    control: createControl({ epoch, table, cancel: kill, deny: pull.deny, drain: setDraining }),
+    control: createControl({
+      epoch,
+      table,
+      cancel: kill,
+      deny: pull.deny,
+      // Who ends does not change its mind.
+      drain: (drain) => (ending ? undefined : setDraining(drain)),
+    }),
     accept: managers.accept,
     reconnected() {
       outbox.retry();
@@ -271,6 +262,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       heartbeats.beat();
     },
     async drain() {
+      ending = true;
       setDraining(true);
       await blocks.ended();
       await settleResults();

@@ -1,5 +1,4 @@
 /** Heartbeats: they carry the digest of what is held, and their answers move the deadline (PROTOCOL.md rules 9, 17, 19). */
-import { setTimeout as sleep } from "node:timers/promises";
 import { ApiError, type ErrorBody } from "../protocol/errors.ts";
 import { type Heartbeat, type HeartbeatAnswer, type HeldLease, leaseDigest } from "../protocol/messages.ts";
 import { nowMs, uptimeMs } from "./clock.ts";
@@ -110,7 +109,7 @@ export function startHeartbeats(options: HeartbeatOptions): HeartbeatLoop {
           () => false,
         );
         if (answered) return;
-        await sleep(RETRY_MS * (0.5 + Math.random()));
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS * (0.5 + Math.random())));
       }
     },
     stop() {

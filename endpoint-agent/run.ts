@@ -83,7 +83,7 @@ export async function runAgent(options: RunOptions): Promise<Running> {
       work: (header, body) => agent?.work(header, body),
       control: (header) => agent?.control(header),
       connected: () => agent?.reconnected(),
-      rejected: (error) => void onFenced(error),
+      rejected: (error) => (agent ? void onFenced(error) : stopped.abort(error)),
     },
   );
   const { orphanTimeoutMs } = settings;
