@@ -11,6 +11,6 @@ export default defineConfig({
     pool: "forks",
     maxWorkers: 2,
     // Real processes on a shared machine: a test that fails once is run again, and the report says so.
-    retry: process.env["CI"] ? 1 : 0,
+    retry: process.env.CI ? 1 : 0,
   },
 });
