@@ -186,7 +186,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   const heartbeats = startHeartbeats({
     epoch,
     // A deadline that is shorter than the usual interval must not pass between two beats.
-    intervalMs: Math.min(heartbeatMs, settings.orphanTimeoutMs / 4),
+    intervalMs: Math.min(heartbeatMs, settings.orphanTimeoutMs / 8),
     orphanTimeoutMs: settings.orphanTimeoutMs,
     helloAt,
     table,

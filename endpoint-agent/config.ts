@@ -80,7 +80,7 @@ export const EndpointConfig = z
       .prefault({})
       .meta({ id: "Workers", description: "How worker processes are started." }),
     limits: ManagerLimits.strict().prefault({}).meta({ id: "Limits", description: "Bounds of tasks and workers." }),
-    orphanTimeoutMs: milliseconds.min(1_000).optional().meta({
+    orphanTimeoutMs: milliseconds.min(5_000).optional().meta({
       description:
         "Work that had no contact for this long is killed where it runs. Default: 60,000 for the local provider, 3,600,000 otherwise.",
     }),

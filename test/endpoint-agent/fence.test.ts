@@ -81,7 +81,7 @@ describe("A5: two agents of one endpoint", { timeout: 90_000 }, () => {
   });
 
   it("rules 18 and 19: work of an older one that is silent is placed again only after its deadline, when it is dead", async () => {
-    const { stack, farcall, evidence } = await setUp(4_000);
+    const { stack, farcall, evidence } = await setUp(5_000);
     await stack.kill("agent");
     const older = await startCopy(stack, "older");
     const task = farcall.function(witness, { name: "witness" }).submit(evidence, "a", 60_000);
@@ -102,7 +102,7 @@ describe("A5: two agents of one endpoint", { timeout: 90_000 }, () => {
 
 describe("B2: a manager that is stopped", { timeout: 90_000 }, () => {
   it("rule 20: loses its workers at the deadline, by its watchdog; its tasks run again, and the zombie changes nothing", async () => {
-    const { stack, farcall, evidence } = await setUp(4_000);
+    const { stack, farcall, evidence } = await setUp(5_000);
     const task = farcall.function(witness, { name: "witness" }).submit(evidence, "a", 8_000);
     await waitFor(begun(evidence, "a"), { what: "its start" });
     const worker = readEvidence(evidence)[0]?.pid as number;

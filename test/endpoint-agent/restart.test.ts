@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { decodeJournal } from "../../endpoint-agent/journal-codec.ts";
 import { findBlockProcesses } from "../../endpoint-agent/provider/block-processes.ts";
 import { Farcall } from "../../sdk/index.ts";
@@ -13,14 +13,17 @@ import { waitFor } from "../support/wait-for.ts";
 let stack: TestStack;
 let farcall: Farcall;
 let evidence: string;
+let tests = 0;
 
-beforeEach(async () => {
+beforeAll(async () => {
   const config = { orphanTimeoutMs: 20_000, policy: { workersPerNode: 2 } };
   stack = await startStack({ endpoints: [{ name: "laptop", config }] });
   farcall = new Farcall({ url: stack.url, token: stack.token });
-  evidence = join(stack.dir, "evidence");
 });
-afterEach(async () => {
+beforeEach(() => {
+  evidence = join(stack.dir, `evidence-${++tests}`);
+});
+afterAll(async () => {
   await farcall.close();
   await stack.stop();
   expect(findBlockProcesses(`${stack.endpoint}/`), "I6: nothing of a block is left").toEqual([]);
@@ -46,14 +49,15 @@ function managers(): number[] {
     .map(({ pid }) => pid)
     .filter(isManager);
 }
-function journalRecords(): string[] {
+function countRecords(kind: string): number {
   const content = decodeJournal(readFileSync(join(stack.endpoints[0]?.dir ?? "", "state", "journal")));
-  return content.kind === "ok" ? content.frames.map(({ header }) => (header as { kind: string }).kind) : [];
+  const frames = content.kind === "ok" ? content.frames : [];
+  return frames.filter(({ header }) => (header as { kind: string }).kind === kind).length;
 }
 
 describe("A1: an agent that is killed and started again", { timeout: 90_000 }, () => {
   it("goes on with running tasks of both deliveries; nothing is started twice", async () => {
-    const tasks = [call("often", 4_000), call("once", 4_000, "at-most-once")];
+    const tasks = [call("often", 2_500), call("once", 2_500, "at-most-once")];
     await started("often", "once");
     const before = managers();
     await stack.kill("agent");
@@ -86,14 +90,15 @@ describe("A1: an agent that is killed and started again", { timeout: 90_000 }, (
   it("A4: keeps results in its journal while there is no gateway, also over its own death", async () => {
     const tasks = [call("a", 1_000), call("b", 1_000)];
     await started("a", "b");
+    const before = countRecords("result");
     await stack.kill("gateway");
-    await waitFor(() => journalRecords().filter((kind) => kind === "result").length === 2, { what: "two results" });
+    await waitFor(() => countRecords("result") === before + 2, { what: "two results" });
     await stack.kill("agent");
     await stack.restart("gateway");
     await stack.restart("agent");
     expect(await Promise.all(tasks)).toEqual(["a", "b"]);
     expect(startsOf()).toEqual({ a: 1, b: 1 });
-    await waitFor(() => journalRecords().filter((kind) => kind === "result-taken").length === 2);
+    await waitFor(() => countRecords("result-taken") === countRecords("result"), { what: "their end in the journal" });
   });
 
   it("counts attempts when its manager died with it", async () => {
