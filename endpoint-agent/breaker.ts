@@ -19,6 +19,7 @@ export type BreakerOptions = {
   random(): number;
 };
 
+/** Failures in a row after which it opens. */
 export const FAILURES_TO_OPEN = 3;
 
 /** Makes a closed breaker. */

@@ -7,6 +7,7 @@ import { ManagerLimits } from "./manager-config.ts";
 const milliseconds = z.int().min(1);
 const count = z.int().min(0);
 
+/** `policy` of the file. */
 export const PolicyConfig = z
   .strictObject({
     initBlocks: count.max(10_000).default(0).meta({ description: "Blocks to start with." }),
@@ -35,6 +36,7 @@ export const PolicyConfig = z
   .meta({ id: "Policy", description: "When blocks start and stop." });
 export type PolicyConfig = z.infer<typeof PolicyConfig>;
 
+/** `node` of the file. */
 export const NodeConfig = z
   .strictObject({
     cores: z
@@ -53,6 +55,7 @@ export const NodeConfig = z
   })
   .meta({ id: "Node", description: "What one node offers to tasks." });
 
+/** The whole file. */
 export const EndpointConfig = z
   .strictObject({
     name: Name.meta({ description: "The endpoint's name at the gateway." }),

@@ -44,6 +44,7 @@ export type JournalState = {
 const RECORD_BYTES = 300;
 const GROUP_BYTES = 1024 * 1024;
 
+/** The state of a journal without records. */
 export function emptyState(): JournalState {
   return { epoch: 0, blocks: new Map(), managers: new Map(), results: new Map(), bytes: 0 };
 }

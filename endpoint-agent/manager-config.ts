@@ -30,6 +30,7 @@ export const ManagerLimits = z.object({
 });
 export type ManagerLimits = z.infer<typeof ManagerLimits>;
 
+/** The whole file. */
 export const ManagerConfig = z.object({
   endpoint: z.string(),
   block: z.string(),

@@ -41,6 +41,7 @@ export type Manager = {
   readonly outgoing: { specs: SpecState[]; tasks: HeldTask[] };
 };
 
+/** A manager that has just said hello, without a connection yet. */
 export function createManager(hello: ManagerHello, options: { workers: number; now: number }): Manager {
   const capacity = capacityOf(hello.capacity, options.workers);
   return {

@@ -50,6 +50,7 @@ export const DEAD_AFTER_DEADLINE_MS = 15_000;
 /** Three beats. */
 const SILENCE_MS = 6_000;
 
+/** Makes the keeper of an endpoint's managers. */
 export function createManagers(options: ManagersOptions): Managers {
   const { table, interchange, log } = options;
   const byNonce = new Map<string, Manager>();

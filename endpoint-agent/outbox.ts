@@ -66,6 +66,7 @@ const MAX_JOURNAL_BYTES = 8 * 1024 * 1024;
 const RETRY_MIN_MS = 100;
 const RETRY_MAX_MS = 2_000;
 
+/** Makes the outbox of an epoch. */
 export function createOutbox(options: OutboxOptions): Outbox {
   let results: OutResult[] = [];
   let starts: OutStart[] = [];

@@ -61,6 +61,7 @@ type ClassWindow = {
 
 const DEFAULT_CLASS = resourceClass(DEFAULT_RESOURCES);
 
+/** Makes the pulls of an epoch; none is open before `open`. */
 export function createPull(options: PullOptions): PullLink {
   const { epoch, publish } = options;
   const batches: Batches = createBatches();

@@ -35,6 +35,7 @@ const PREFETCH_BELOW_MS = 100;
 /** A task whose run time nobody knows is not started in a block that ends sooner than this. */
 export const MIN_REMAINING_MS = 30_000;
 
+/** The state of a spec that has no tasks yet and whose run time nobody knows. */
 export function createSpecState(spec: LeaseSpec, classOf: ResourceClass): SpecState {
   return {
     spec,

@@ -16,6 +16,7 @@ export type SpecTable = {
 /** A spec without tasks is kept for its mean run time, up to this many. */
 const KEPT_SPECS = 1024;
 
+/** Makes an empty table. */
 export function createSpecTable(classes: ResourceClasses): SpecTable {
   const specs = new Map<string, SpecState>();
   const queues = new Set<SpecState>();

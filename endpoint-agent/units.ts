@@ -19,10 +19,6 @@ export function costOf(resources: Resources, share: number): Units {
   return scale({ places: 1, ...resources }, SCALE / share);
 }
 
-export function emptyUnits(): Units {
-  return { places: 0, cores: 0, memoryMb: 0, gpus: 0 };
-}
-
 /** How many costs fit into what is free. */
 export function countFitting(free: Units, cost: Units): number {
   let count = Math.floor(free.places / cost.places);

@@ -6,8 +6,11 @@ import type { Manager } from "./manager.ts";
 import type { ResourceClass } from "./resource-classes.ts";
 import { countFitting } from "./units.ts";
 
+/** How far ahead of live slots work is asked for. */
 export const LOOK_AHEAD_MS = 100;
+/** The most tasks of one class, and bytes of arguments, that an agent asks for at once. */
 export const MAX_WINDOW_TASKS = 8192;
+/** As MAX_WINDOW_TASKS, in bytes. */
 export const MAX_WINDOW_BYTES = 64 * 1024 * 1024;
 /** Tasks that no manager can ever hold are taken to be failed, not to be run: so many at a time. */
 const HOPELESS_TASKS = 64;
