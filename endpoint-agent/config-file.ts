@@ -1,5 +1,5 @@
 /** Reads config.yaml; a mistake is answered with file, line, field, value and what would be right. */
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { isMap, isNode, isScalar, LineCounter, type Node, parseDocument } from "yaml";
 import { z } from "zod";
 import { ApiError } from "../protocol/errors.ts";
@@ -15,8 +15,13 @@ export type ConfigMistake = { line: number; column: number; field: string; value
 export function readConfigFile(path: string): EndpointConfig {
   let text: string;
   try {
+    // It names programs that run as this user.
+    if ((statSync(path).mode & 0o022) !== 0) {
+      throw new ApiError("CONFIG_INVALID", `${path} can be changed by others: chmod go-w ${path}`);
+    }
     text = readFileSync(path, "utf8");
   } catch (cause) {
+    if (cause instanceof ApiError) throw cause;
     const why = (cause as NodeJS.ErrnoException).code === "ENOENT" ? "does not exist" : "cannot be read";
     throw new ApiError("CONFIG_INVALID", `${path} ${why}; \`farcall endpoint configure\` writes one`, { cause });
   }

@@ -1,5 +1,5 @@
 /** Who this agent is (credentials.json) and its short-lived NATS user, for which its key never leaves memory. */
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { createUser } from "@nats-io/nkeys";
 import { type Authenticator, jwtAuthenticator } from "nats";
@@ -18,6 +18,10 @@ export type Credentials = z.infer<typeof Credentials>;
 /** Reads the endpoint's credentials. Throws CONFIG_INVALID with the way to make them. */
 export async function readCredentials(dir: string): Promise<Credentials> {
   const path = join(dir, "credentials.json");
+  const { mode } = await stat(path).catch(() => ({ mode: 0 }));
+  if ((mode & 0o077) !== 0) {
+    throw new ApiError("CONFIG_INVALID", `${path} can be read by others, and holds a token: chmod 600 ${path}`);
+  }
   try {
     return Credentials.parse(JSON.parse(await readFile(path, "utf8")));
   } catch (cause) {

@@ -20,6 +20,8 @@ export type HeldTask = {
   cost: Units | undefined;
   /** at-most-once: the gateway has committed its start, so it may run */
   granted: boolean;
+  /** cancelled while a manager has it: not to go on if that manager was out of reach */
+  unwanted: boolean;
   /** somebody watches its output */
   watched: boolean;
   /** monotonic; what was adopted counts as old */
@@ -75,6 +77,7 @@ export function heldTask(spec: SpecState, entry: LeaseEntry, bytes: Uint8Array, 
     manager: undefined,
     cost: undefined,
     granted: false,
+    unwanted: false,
     watched: false,
     arrivedAt: now,
   };
@@ -92,6 +95,7 @@ export function adoptedTask([id, lease]: HeldLease, manager: Manager | undefined
     manager,
     cost: undefined,
     granted: false,
+    unwanted: false,
     watched: false,
     arrivedAt: Number.NEGATIVE_INFINITY,
   };

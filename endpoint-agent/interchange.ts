@@ -124,6 +124,7 @@ export function createInterchange(table: TaskTable): Interchange {
         if (task?.phase === "placed" && task.manager) {
           const own = placed.get(task.manager) ?? [];
           own.push([id, lease]);
+          task.unwanted = true;
           placed.set(task.manager, own);
         } else if (task?.phase === "queued") dropped.add(task);
       }

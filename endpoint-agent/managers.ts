@@ -132,7 +132,15 @@ export function createManagers(options: ManagersOptions): Managers {
   };
 
   const held = (manager: Manager, holds: readonly HeldLease[]): HeldLease[] =>
-    holds.filter(([id, lease]) => table.match(id, lease)?.manager === manager);
+    holds.filter(([id, lease]) => {
+      const task = table.match(id, lease);
+      if (task?.manager !== manager) return false;
+      if (!task.unwanted) return true;
+      // Cancelled while it was out of reach: it kills what is not kept, and says nothing more of it.
+      interchange.ended(task);
+      table.remove(task);
+      return false;
+    });
 
   const adopt = (manager: Manager, holds: readonly HeldLease[]): HeldLease[] =>
     holds.filter((lease) => {

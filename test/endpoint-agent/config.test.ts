@@ -1,9 +1,10 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { configSchemaText, EndpointConfig, settle } from "../../endpoint-agent/config.ts";
 import { parseConfig, readConfigFile, suggest } from "../../endpoint-agent/config-file.ts";
+import { readCredentials } from "../../endpoint-agent/credentials.ts";
 
 const SCHEMA_FILE = new URL("../../endpoint-agent/config.schema.json", import.meta.url);
 
@@ -80,6 +81,22 @@ describe("an endpoint's configuration", () => {
     const bomb = ["name: a", "x: &x [1, 2]", ...Array.from({ length: 60 }, (_, i) => `y${i}: [*x, *x]`)].join("\n");
     expect(() => parseConfig(bomb)).not.toThrow();
     expect(mistakesOf(bomb).length).toBeGreaterThan(0);
+  });
+
+  it("is refused when others may change it, and so are credentials that others may read", async () => {
+    const dir = mkdtempSync(join(tmpdir(), "farcall-config-"));
+    const [config, credentials] = [join(dir, "config.yaml"), join(dir, "credentials.json")];
+    writeFileSync(config, "name: a\n");
+    writeFileSync(credentials, JSON.stringify({ gateway: "http://127.0.0.1:1", endpoint: "e", token: "t" }));
+    chmodSync(config, 0o620);
+    chmodSync(credentials, 0o640);
+    expect(() => readConfigFile(config)).toThrow(/can be changed by others: chmod go-w/);
+    await expect(readCredentials(dir)).rejects.toThrow(/can be read by others.*chmod 600/);
+    chmodSync(config, 0o644);
+    chmodSync(credentials, 0o600);
+    expect(readConfigFile(config).name).toBe("a");
+    expect((await readCredentials(dir)).endpoint).toBe("e");
+    rmSync(dir, { recursive: true });
   });
 
   it("does not exist: says how to make one", () => {

@@ -184,6 +184,28 @@ describe("a manager that connects again", () => {
     expect(last(link, "welcome")).toMatchObject({ keep: [[kept.id, 1]] });
   });
 
+  it("rule 12: does not go on with what was cancelled while it was out of reach", async () => {
+    const { connectReady, connect, interchange, table } = await setUp();
+    const { handlers } = await connectReady();
+    const tasks = testEntries(2);
+    interchange.accept({ specs: [testSpec()], tasks }, NONE);
+    interchange.pump();
+    const [kept, dropped] = tasks.map(({ id }) => id) as [string, string];
+    const manager = [...interchange.managers][0];
+    handlers.closed();
+    interchange.cancel([[dropped, 1]]);
+    const { link } = connect(
+      hello({
+        holds: [
+          [kept, 1],
+          [dropped, 1],
+        ],
+      }),
+    );
+    expect(last(link, "welcome")).toMatchObject({ keep: [[kept, 1]] });
+    expect([table.size, manager?.tasks.size]).toEqual([1, 1]);
+  });
+
   it("gets again what was lost on its way, but only once its own word has come", async () => {
     const { connectReady, connect, interchange, out } = await setUp();
     const first = await connectReady();
