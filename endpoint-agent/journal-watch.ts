@@ -5,10 +5,8 @@ import type { Journal } from "./journal.ts";
 export function createJournalWatch(journal: Journal, onChange: () => void): () => void {
   let troubled = false;
   return () => {
-    // While the gateway is quick nothing else is written, so a small record has to show that the disk is back.
-    if (journal.trouble !== undefined) {
-      journal.append([{ kind: "epoch", epoch: journal.state.epoch }]).catch(() => {});
-    }
+    // While the gateway is quick nothing else is written that could show that the disk is back.
+    if (journal.trouble !== undefined) void journal.probe();
     if ((journal.trouble !== undefined) === troubled) return;
     troubled = !troubled;
     onChange();

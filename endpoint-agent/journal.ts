@@ -16,12 +16,15 @@ export type Journal = {
   append(records: readonly JournalRecord[]): Promise<void>;
   /** Writes without waiting for the disk: for what may be lost, as the end of a result's stay. */
   note(records: readonly JournalRecord[]): void;
+  /** Finds out whether what could not be written could be written now; `trouble` then says so. */
+  probe(): Promise<void>;
   close(): Promise<void>;
 };
 
 /** The file is written anew when it is this long and mostly history. */
 const COMPACT_BYTES = 4 * 1024 * 1024;
 
+const MIN_PROBE_BYTES = 64 * 1024;
 /** Appends that wait are written in groups of about this size. */
 const GROUP_BYTES = 8 * 1024 * 1024;
 
@@ -50,6 +53,8 @@ export async function openJournal(path: string): Promise<Journal> {
   let waiting: Waiting[] = [];
   let writing: Promise<void> | undefined;
   let trouble: string | undefined;
+  /** of the last group that could not be written: that a smaller one finds room says nothing */
+  let failedBytes = 0;
 
   const writeGroup = async (batch: Waiting[]) => {
     const group = encodeGroup(batch.flatMap((item) => item.frames));
@@ -59,6 +64,7 @@ export async function openJournal(path: string): Promise<Journal> {
     } catch (error) {
       // Nothing half written may stand before a later group: that would read as damage.
       await file.truncate(length).catch(() => {});
+      failedBytes = group.length;
       throw error;
     }
   };
@@ -80,11 +86,10 @@ export async function openJournal(path: string): Promise<Journal> {
       waiting = waiting.slice(batch.length);
       try {
         await writeGroup(batch);
-        trouble = undefined;
         for (const item of batch) for (const record of item.records) applyRecord(state, frameless(record));
         for (const item of batch) item.done?.();
       } catch (error) {
-        trouble = `the journal cannot be written: ${(error as Error).message}`;
+        trouble = cannotWrite(error);
         for (const item of batch) item.done?.(error as Error);
       }
       // A failed compaction leaves the old file as it is, and is tried again after the next group.
@@ -107,6 +112,22 @@ export async function openJournal(path: string): Promise<Journal> {
         const done = (error?: Error) => (error ? reject(error) : resolve());
         enqueue({ frames: records.map(frameOf), records, done });
       }),
+    async probe() {
+      await writing;
+      // Nothing is appended meanwhile: whoever comes waits for this as for any other write.
+      writing ??= (async () => {
+        try {
+          await writeAt(file, Buffer.alloc(Math.max(MIN_PROBE_BYTES, failedBytes)), length);
+          await file.datasync();
+          trouble = undefined;
+        } catch (error) {
+          trouble = cannotWrite(error);
+        }
+        await file.truncate(length).catch(() => {});
+        await work();
+      })();
+      await writing;
+    },
     note: (records) => enqueue({ frames: records.map(frameOf), records }),
     async close() {
       await writing;
@@ -114,6 +135,10 @@ export async function openJournal(path: string): Promise<Journal> {
       await file.close();
     },
   };
+}
+
+function cannotWrite(error: unknown): string {
+  return `the journal cannot be written: ${(error as Error).message}`;
 }
 
 function takeGroup(waiting: readonly Waiting[]): Waiting[] {

@@ -8,7 +8,7 @@ import { type Journal, openJournal } from "../../endpoint-agent/journal.ts";
 import { decodeJournal, encodeGroup, JOURNAL_HEAD } from "../../endpoint-agent/journal-codec.ts";
 import type { JournalRecord } from "../../endpoint-agent/journal-state.ts";
 import { encodeFrame } from "../../protocol/frame.ts";
-import { newTaskId } from "./support.ts";
+import { newTaskId, whyNoTmpfs } from "./support.ts";
 
 const dirs: string[] = [];
 function freshPath(): string {
@@ -206,30 +206,23 @@ describe.skipIf(noTmpfs)(`A8: on a full disk${noTmpfs ? ` (skipped: ${noTmpfs})`
     await expect(journal.append([big])).rejects.toThrow(/ENOSPC/);
     expect(journal.trouble).toMatch(/ENOSPC/);
     expect(journal.state.results.size).toBe(0);
+    // A small record finds room, but says nothing about the next large one.
+    await journal.append([block("small")]);
+    expect(journal.trouble).toMatch(/ENOSPC/);
+    await journal.probe();
+    expect(journal.trouble).toMatch(/ENOSPC/);
     rmSync(join(mount, "ballast"));
+    await journal.probe();
+    expect(journal.trouble).toBeUndefined();
     await journal.append([big, block("after")]);
     expect(journal.trouble).toBeUndefined();
     await journal.close();
     journal = await openJournal(path);
-    expect([...journal.state.blocks.keys()]).toEqual(["before", "after"]);
+    expect([...journal.state.blocks.keys()]).toEqual(["before", "small", "after"]);
     expect(journal.state.results.size).toBe(1);
   });
 });
 
 function sameId(header: unknown, record: { entry: { id: string } }): boolean {
   return (header as { entry?: { id: string } }).entry?.id === record.entry.id;
-}
-
-function whyNoTmpfs(): string | undefined {
-  if (process.platform !== "linux" || process.getuid?.() !== 0) return "needs root on Linux to mount a small disk";
-  const dir = mkdtempSync(join(tmpdir(), "farcall-mount-"));
-  try {
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=64k", "tmpfs", dir], { stdio: "ignore" });
-    execFileSync("umount", [dir], { stdio: "ignore" });
-    return undefined;
-  } catch {
-    return "mounting is not allowed here";
-  } finally {
-    rmSync(dir, { recursive: true, force: true });
-  }
 }

@@ -1,5 +1,9 @@
 /** What the agent's tests share: managers and tasks without processes. */
 
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { createManager, type Manager } from "../../endpoint-agent/manager.ts";
 import type { ManagerLink } from "../../endpoint-agent/manager-link.ts";
 import type { LeaseEntry, LeaseSpec } from "../../protocol/batch.ts";
@@ -73,5 +77,20 @@ export async function until(
   while (!(await condition())) {
     if (performance.now() > end) throw new Error(`did not happen within ${withinMs} ms: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+/** Why no small disk can be mounted for a test, or undefined. */
+export function whyNoTmpfs(): string | undefined {
+  if (process.platform !== "linux" || process.getuid?.() !== 0) return "needs root on Linux to mount a small disk";
+  const dir = mkdtempSync(join(tmpdir(), "farcall-mount-"));
+  try {
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=64k", "tmpfs", dir], { stdio: "ignore" });
+    execFileSync("umount", [dir], { stdio: "ignore" });
+    return undefined;
+  } catch {
+    return "mounting is not allowed here";
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
   }
 }
