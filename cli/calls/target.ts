@@ -59,17 +59,3 @@ function splitPlace(place: string): { file: string; name: string | undefined } {
   const match = /^(.+):([\p{L}_$][\p{L}\p{N}_$]*)$/u.exec(place);
   return match ? { file: match[1] as string, name: match[2] as string } : { file: place, name: undefined };
 }
-
-/** Arguments as JSON; a bare word is text. Throws BAD_REQUEST for what looks like JSON and is none. */
-export function parseArguments(words: readonly string[]): unknown[] {
-  return words.map((word, index) => {
-    try {
-      return JSON.parse(word) as unknown;
-    } catch (cause) {
-      if (!/^[[{"\d-]/.test(word.trim())) return word;
-      throw new ApiError("BAD_REQUEST", `argument ${index + 1} is not JSON: ${word} (${(cause as Error).message})`, {
-        cause,
-      });
-    }
-  });
-}

@@ -1,12 +1,14 @@
 import type { Command } from "commander";
-import { addTargetOptions, parseArguments, type TargetOptions, targetOf } from "../calls/target.ts";
+import { parseArguments } from "../calls/arguments.ts";
+import { addTargetOptions, type TargetOptions, targetOf } from "../calls/target.ts";
 import { addCommand } from "../command.ts";
 import type { CliContext } from "../context.ts";
-import { addCallOptions, type CallFlags, withFlags } from "../options.ts";
+import { addCallOptions, type CallFlags, collect, withFlags } from "../options.ts";
 import { valueJson, valueText } from "../output/value.ts";
 import { writeOutput } from "../tasks/logs.ts";
 
-type CallCommandOptions = TargetOptions & CallFlags & { wait: boolean; logs?: boolean; json?: boolean };
+type CallCommandOptions = TargetOptions &
+  CallFlags & { kwarg?: string[]; wait: boolean; logs?: boolean; json?: boolean };
 
 /** `farcall call`: calls one function and prints its result. */
 export function registerCall(program: Command, context: CliContext): void {
@@ -17,11 +19,17 @@ export function registerCall(program: Command, context: CliContext): void {
     examples: [
       ["farcall call square 12", "a registered function"],
       ["farcall call --python stats.py:mean '[1, 2, 3]'", "a function of a Python file"],
+      ["farcall call --python log.py:log --kwarg base=10 1000", "an argument by its name: log(1000, base=10)"],
       ["farcall call --js ./analyse.ts:histogram '{\"bins\": 10}'", "an export of a module, bundled with its imports"],
       ["farcall call square --no-wait 12", "prints the task's id at once"],
     ],
   });
   addCallOptions(addTargetOptions(command))
+    .option(
+      "--kwarg <name=value>",
+      "a keyword argument of a Python function, its value as JSON; may be repeated",
+      collect,
+    )
     .option("--no-wait", "print the task's id and do not wait for the result")
     .option("--logs", "show what it writes while it runs, on stderr")
     .action((name: string | undefined, args: string[], options: CallCommandOptions) =>
@@ -33,7 +41,7 @@ async function call(context: CliContext, words: string[], options: CallCommandOp
   const { terminal, signal } = context;
   const farcall = await context.connect();
   const { remote, rest } = await targetOf(farcall, words, options);
-  const task = withFlags(farcall, remote, { flags: options, signal }).submit(...parseArguments(rest));
+  const task = withFlags(farcall, remote, { flags: options, signal }).submit(...parseArguments(rest, options.kwarg));
   if (!options.wait) {
     await task.accepted;
     if (options.json) terminal.json({ id: task.id });

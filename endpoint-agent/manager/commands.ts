@@ -198,6 +198,10 @@ function commandResult(exitCode: number, stdout: OutputTail, stderr: OutputTail)
 function argumentOf(task: Task): Record<string, unknown> {
   const bytes = task.file === undefined ? inlineArguments(task) : readFileSync(task.file);
   const args = decodeValue(task.encoding ?? "json", bytes);
+  const named = (args as { kwargs?: object } | null)?.kwargs;
+  if (!Array.isArray(args) && named && Object.keys(named).length > 0) {
+    throw new TypeError("keyword arguments are for Python functions; pass a command its fields as one object");
+  }
   const first = Array.isArray(args) ? args[0] : (args as { args?: unknown[] } | null)?.args?.[0];
   if (first === undefined || first === null) return {};
   if (typeof first === "object" && !Array.isArray(first)) return first as Record<string, unknown>;

@@ -131,7 +131,10 @@ function argumentsOf(encoding: Encoding, bytes: Uint8Array): unknown[] {
   const value = decodeValue(encoding, bytes);
   if (encoding === "raw") return [value];
   if (Array.isArray(value)) return value;
-  const args = (value as { args?: unknown } | null)?.args;
+  const { args, kwargs } = (value ?? {}) as { args?: unknown; kwargs?: object };
+  if (kwargs && Object.keys(kwargs).length > 0) {
+    throw new TypeError("keyword arguments are for Python functions; pass this JavaScript function an object instead");
+  }
   if (Array.isArray(args)) return args;
   throw new TypeError("the arguments are neither an array nor { args: [...] }");
 }

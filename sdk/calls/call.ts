@@ -4,6 +4,7 @@ import { newId } from "../../protocol/ids.ts";
 import { encodeValue } from "../../protocol/payload.ts";
 import { isPlainJson } from "../../protocol/payload-check.ts";
 import { BLOB_LIMIT_BYTES, type Encoding, INLINE_LIMIT_BYTES, type TaskState } from "../../protocol/task.ts";
+import { payloadOf } from "../code/kwargs.ts";
 import type { Spec } from "./spec.ts";
 
 /** Who is told how a call ended. */
@@ -33,8 +34,9 @@ export type Call = {
 };
 
 /** Makes a call of its arguments. Throws NOT_SERIALISABLE or TOO_LARGE. */
-export function createCall(spec: Spec, args: readonly unknown[], listener: Listener, index = 0): Call {
-  spec.code.check?.(args);
+export function createCall(spec: Spec, given: readonly unknown[], listener: Listener, index = 0): Call {
+  const args = payloadOf(spec.code.runtime, given);
+  spec.code.check?.(given);
   let encoding: Encoding = "json";
   let text: string | undefined;
   let bytes: Uint8Array | undefined;
@@ -46,7 +48,7 @@ export function createCall(spec: Spec, args: readonly unknown[], listener: Liste
       text = undefined;
     }
   } else {
-    const only = args.length === 1 ? args[0] : undefined;
+    const only = given.length === 1 ? given[0] : undefined;
     const encoded = encodeValue(only instanceof Uint8Array ? plainBytes(only) : args);
     encoding = encoded.encoding;
     // Small arguments are copied: what the caller does to its array afterwards does not matter.

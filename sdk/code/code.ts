@@ -10,6 +10,8 @@ export type LoadedCode = { id: string; definition: FunctionDefinition; bytes: Ui
 /** A function before its registration. */
 export type Code = {
   readonly name: string;
+  /** Unknown of what is registered already, until it is looked up. */
+  readonly runtime?: FunctionDefinition["runtime"];
   /** What must be checked about arguments before they are sent; throws. */
   check?(args: readonly unknown[]): void;
   load(): Promise<LoadedCode>;
@@ -37,6 +39,7 @@ export function createCode(source: () => Uint8Array | Promise<Uint8Array>, optio
   }
   return {
     name,
+    runtime,
     ...(check ? { check } : {}),
     load: () => {
       loaded ??= load();

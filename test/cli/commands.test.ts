@@ -35,6 +35,16 @@ describe("farcall call", () => {
     expect(run.stderr).toContain("counting 3");
   });
 
+  it("takes a Python function's keyword arguments", async () => {
+    await writeFile(join(home.dir, "scale.py"), "def scale(x, base=2, note=''):\n    return [x * base, note]\n");
+    const scale = (...words: string[]) => home.run(["call", "--python", "scale.py:scale", ...words]);
+    const run = await scale("--kwarg", "base=10", "--kwarg", "note=a=b", "3");
+    expect(JSON.parse(run.stdout)).toEqual([30, "a=b"]);
+    expect(await scale("--kwarg", "base", "3")).toMatchObject({ code: EXIT.usage });
+    const js = await home.run(["call", "--js", "square.mjs:square", "--kwarg", "x=3"]);
+    expect(js).toMatchObject({ code: EXIT.usage, stderr: expect.stringContaining("are for Python functions") });
+  });
+
   it("shows the remote exception and exits with 1", async () => {
     const run = await home.run(["call", ...js("fail"), "42"]);
     expect(run).toMatchObject({ code: EXIT.taskFailed, stdout: "" });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { Farcall, TaskError } from "../../sdk/index.ts";
+import { Farcall, type Kwargs, kwargs, TaskError } from "../../sdk/index.ts";
 import { startStack, type TestStack } from "../support/stack.ts";
 
 describe("one machine, end to end", () => {
@@ -23,6 +23,37 @@ describe("one machine, end to end", () => {
   it("calls a Python function", async () => {
     const mean = farcall.python("def mean(xs):\n    return sum(xs) / len(xs)");
     expect(await mean([1, 2, 3, 6])).toBe(3);
+  });
+
+  it("passes a Python function its keyword arguments, in a call and in a map", async () => {
+    const source = "def scale(x, *, base=2, note=None):\n    return [x * base, note]";
+    const scale =
+      farcall.python<(x: unknown, named?: Kwargs<{ x?: number; base?: number; note?: unknown }>) => unknown>(source);
+    expect(await scale(3)).toEqual([6, null]);
+    expect(await scale(3, kwargs({ base: 10, note: undefined }))).toEqual([30, null]);
+    expect(await scale(3, kwargs({ note: new Date(0) }))).toEqual([6, new Date(0)]);
+    const results = scale.map([4, kwargs({ x: 5, base: 10 })], { ordered: true });
+    const values: unknown[] = [];
+    for await (const { value } of results) values.push(value);
+    expect(values).toEqual([
+      [8, null],
+      [50, null],
+    ]);
+    await expect(scale(3, kwargs({ bass: 1 }) as Kwargs<object>)).rejects.toThrow(/unexpected keyword argument 'bass'/);
+  });
+
+  it("says what to do instead when a JavaScript function or a command gets keyword arguments", async () => {
+    const echo = farcall.function((value: unknown) => value, { name: "echo" });
+    await expect(echo(kwargs({ a: 1 }))).rejects.toThrow(/are for Python functions.*pass an object as an argument/);
+    await echo.register();
+    const registered = farcall.registered("echo");
+    await expect(registered(kwargs({ a: 1 }))).rejects.toThrow(/are for Python functions; pass this JavaScript/);
+    const shell = farcall.command("echo {a}", { name: "shout" });
+    await expect(shell(kwargs({ a: 1 }) as never)).rejects.toThrow(/pass the template's fields as one object/);
+    await shell.register();
+    await expect(farcall.registered("shout")(kwargs({ a: 1 }))).rejects.toThrow(/pass a command its fields/);
+    const mean = farcall.python<(...args: unknown[]) => unknown>("def mean(x): return x");
+    await expect(mean(kwargs({ x: 1 }), 2)).rejects.toThrow(/keyword arguments come last/);
   });
 
   it("runs a shell command with its output and exit code", async () => {

@@ -1,8 +1,9 @@
 import { describe, expectTypeOf, it } from "vitest";
 import type { RequestOf } from "../../sdk/http/request.ts";
-import type { CommandResult, Farcall, MapResult, Remote, Task } from "../../sdk/index.ts";
+import type { CommandResult, Farcall, Kwargs, MapResult, kwargs as makeKwargs, Remote, Task } from "../../sdk/index.ts";
 
 declare const farcall: Farcall;
+declare const kwargs: typeof makeKwargs;
 // Only the types are looked at: nothing of this runs.
 const never = (): boolean => false;
 
@@ -55,6 +56,12 @@ describe("types", () => {
     const mean = farcall.python<(xs: number[]) => number>("def mean(xs): ...");
     expectTypeOf(mean([1])).toEqualTypeOf<Promise<number>>();
     expectTypeOf(farcall.python("def f(): ...")("anything", 1)).toEqualTypeOf<Promise<unknown>>();
+    const log = farcall.python<(x: number, named?: Kwargs<{ base?: number }>) => number>("def log(x, base=2): ...");
+    expectTypeOf(log(8, kwargs({ base: 2 }))).toEqualTypeOf<Promise<number>>();
+    // @ts-expect-error: the base is a number
+    void log(8, kwargs({ base: "2" }));
+    // @ts-expect-error: keyword arguments are made by kwargs
+    void log(8, { base: 2 });
   });
 
   it("of an operation are those of the table: path parameters, query, body and answer", () => {
