@@ -77,7 +77,8 @@ export function createBlockFiles(options: BlockFilesOptions): BlockFiles {
         const { init } = settings.workers;
         commands.push(managerCommand({ node: process.execPath, managerMain, configFile, init }));
       }
-      return { name: id, nodes, walltimeMs, commands, logFiles, env: options.env, dir: blockDir };
+      const launch = commands[0] as string[];
+      return { name: id, nodes, walltimeMs, commands, launch, logFiles, env: options.env, dir: blockDir };
     },
     secretOf(block) {
       const known = secrets.get(block);

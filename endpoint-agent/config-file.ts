@@ -87,20 +87,23 @@ export function suggest(key: string, known: readonly string[]): string {
 }
 
 function knownKeys(path: readonly PropertyKey[]): string[] {
-  let schema: unknown = z.toJSONSchema(EndpointConfig, { io: "input", reused: "inline" });
-  const root = schema as { $defs?: Record<string, unknown> };
-  for (const step of path) {
-    schema = resolve(
-      root,
-      (resolve(root, schema) as { properties?: Record<string, unknown> }).properties?.[String(step)],
-    );
-  }
-  return Object.keys((resolve(root, schema) as { properties?: object } | undefined)?.properties ?? {});
+  const root = z.toJSONSchema(EndpointConfig, { io: "input", reused: "inline" }) as SchemaNode;
+  let properties = propertiesOf(root, root);
+  for (const step of path) properties = propertiesOf(root, properties[String(step)]);
+  return Object.keys(properties);
 }
 
-function resolve(root: { $defs?: Record<string, unknown> }, schema: unknown): unknown {
-  const reference = (schema as { $ref?: string } | undefined)?.$ref;
-  return reference ? root.$defs?.[reference.slice("#/$defs/".length)] : schema;
+type SchemaNode = {
+  $defs?: Record<string, SchemaNode>;
+  $ref?: string;
+  properties?: Record<string, SchemaNode>;
+  oneOf?: SchemaNode[];
+};
+
+/** The properties of an object, or of all that it may be. */
+function propertiesOf(root: SchemaNode, schema: SchemaNode | undefined): Record<string, SchemaNode> {
+  const node = schema?.$ref ? root.$defs?.[schema.$ref.slice("#/$defs/".length)] : schema;
+  return Object.assign({}, ...(node?.oneOf ?? []).map((one) => propertiesOf(root, one)), node?.properties);
 }
 
 /** Where a field stands: its value, or its key, or, when it is missing, the nearest thing around it. */
@@ -136,6 +139,9 @@ function shown(root: Node | null, path: readonly PropertyKey[]): string {
 function what(issue: z.core.$ZodIssue): string {
   if (issue.code === "invalid_type") return issue.expected === "int" ? "a whole number" : `a ${issue.expected}`;
   if (issue.code === "invalid_value") return `one of ${issue.values.map((value) => JSON.stringify(value)).join(", ")}`;
+  if (issue.code === "invalid_union" && "options" in issue && Array.isArray(issue.options)) {
+    return `one of ${issue.options.map((value) => JSON.stringify(value)).join(", ")}`;
+  }
   if (issue.code === "too_small") return `${issue.inclusive ? "at least" : "more than"} ${issue.minimum}`;
   if (issue.code === "too_big") return `${issue.inclusive ? "at most" : "less than"} ${issue.maximum}`;
   return issue.message;

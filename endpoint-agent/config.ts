@@ -3,6 +3,7 @@ import { availableParallelism, totalmem } from "node:os";
 import { z } from "zod";
 import { EnvironmentVariables, Name } from "../protocol/task.ts";
 import { ManagerLimits } from "./manager-config.ts";
+import { LauncherConfig, LinkConfig, ProviderConfig } from "./provider-config.ts";
 
 const milliseconds = z.int().min(1);
 const count = z.int().min(0);
@@ -59,14 +60,9 @@ export const NodeConfig = z
 export const EndpointConfig = z
   .strictObject({
     name: Name.meta({ description: "The endpoint's name at the gateway." }),
-    provider: z
-      .strictObject({ type: z.literal("local").default("local") })
-      .prefault({})
-      .meta({ id: "Provider", description: "Who is asked for blocks. local: processes of this machine." }),
-    launcher: z
-      .strictObject({ type: z.literal("single").default("single") })
-      .prefault({})
-      .meta({ id: "Launcher", description: "What starts the managers inside a block. single: one manager." }),
+    provider: ProviderConfig.prefault({ type: "local" }),
+    launcher: LauncherConfig.prefault({}),
+    link: LinkConfig.prefault({}),
     policy: PolicyConfig.prefault({}),
     node: NodeConfig.prefault({}),
     workers: z

@@ -8,8 +8,10 @@ export type BlockRequest = {
   name: string;
   nodes: number;
   walltimeMs: number | null;
-  /** argv for each node, as the launcher made it */
+  /** argv that starts the manager of each node, when started on that node */
   commands: string[][];
+  /** argv for the block's script: the launcher's, which starts one manager on each node */
+  launch: string[];
   /** where each node's standard output and error go */
   logFiles: string[];
   env: Readonly<Record<string, string>>;
@@ -19,7 +21,12 @@ export type BlockRequest = {
 
 export type JobState = "pending" | "running" | "held" | "gone";
 /** `reason` is the scheduler's own word, for people. */
-export type JobStatus = { state: JobState; reason: string | null };
+export type JobStatus = {
+  state: JobState;
+  reason: string | null;
+  /** it will never start as it was asked for: cancelled, and counted as a failed submission */
+  hopeless?: true;
+};
 
 export type Provider = {
   /** How often `status` may be asked. */

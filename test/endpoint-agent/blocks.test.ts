@@ -59,7 +59,16 @@ async function setUp(policy: Record<string, unknown>, journalFile?: string) {
   const gone: { block: string; reason: string }[] = [];
   const managers: Manager[] = [];
   const files: BlockFiles = {
-    prepare: ({ id, nodes, walltimeMs }) => ({ name: id, nodes, walltimeMs, commands: [], logFiles: [], env: {}, dir }),
+    prepare: ({ id, nodes, walltimeMs }) => ({
+      name: id,
+      nodes,
+      walltimeMs,
+      commands: [],
+      launch: [],
+      logFiles: [],
+      env: {},
+      dir,
+    }),
     secretOf: () => "secret",
     remove: () => {},
   };

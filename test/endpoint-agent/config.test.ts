@@ -38,7 +38,7 @@ describe("an endpoint's configuration", () => {
       "  parallelism: 2",
       "node: { cores: two }",
       "provider:",
-      "  type: slurm",
+      "  type: slurmy",
       "",
     ].join("\n");
     writeFileSync(file, text);
@@ -56,7 +56,19 @@ describe("an endpoint's configuration", () => {
       `${file}:4:14: policy.minBlocks is -1; expected at least 0`,
       `${file}:5:16: policy.parallelism is 2; expected at most 1`,
       `${file}:6:16: node.cores is "two"; expected a number`,
-      `${file}:8:9: provider.type is "slurm"; expected one of "local"`,
+      `${file}:8:9: provider.type is "slurmy"; expected one of "local", "slurm", "pbs", "torque", "moab", "sge", "lsf", "htcondor", "flux"`,
+    ]);
+  });
+
+  it("suggests a key of the provider that is meant, and refuses values that a shell would read", () => {
+    const text = "name: a\nprovider:\n  type: slurm\n  que: x\n  account: $(id)\n";
+    expect(mistakesOf(text)).toEqual([
+      expect.objectContaining({ line: 4, field: "provider.que", value: "unknown", expected: "`queue`?" }),
+      expect.objectContaining({
+        line: 5,
+        field: "provider.account",
+        expected: "a plain word without spaces or quotes",
+      }),
     ]);
   });
 

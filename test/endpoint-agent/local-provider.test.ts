@@ -23,7 +23,7 @@ function request(name: string, script: string, nodes = 1): BlockRequest {
   writeFileSync(file, script);
   const commands = Array.from({ length: nodes }, () => [process.execPath, file]);
   const logFiles = commands.map((_, node) => join(dir, `${node}.log`));
-  return { name, nodes, walltimeMs: null, commands, logFiles, env: { PATH: process.env.PATH ?? "" }, dir };
+  return { name, nodes, walltimeMs: null, commands, launch: [], logFiles, env: { PATH: process.env.PATH ?? "" }, dir };
 }
 
 const SLEEP = "setInterval(() => {}, 1000)";

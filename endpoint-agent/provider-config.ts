@@ -1,0 +1,112 @@
+/** `provider`, `launcher` and `link` of an endpoint's configuration. */
+import { z } from "zod";
+
+/** A value that enters a batch script or an argv: no space, no quote, no newline, nothing that a shell reads. */
+const token = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.:@%+=,/-]*$/, "a plain word without spaces or quotes");
+/** A whole directive, as `--mail-type=END` or `-l feature=x`: one line, no shell characters. */
+const directive = z.string().regex(/^[A-Za-z0-9_.:@%+=,/ ()&|!*[\]-]+$/, "one line without quotes, $, ;, < or >");
+const milliseconds = z.int().min(1);
+
+export const BATCH_TYPES = ["slurm", "pbs", "torque", "moab", "sge", "lsf", "htcondor", "flux"] as const;
+
+/** A batch scheduler as provider. */
+export const BatchConfig = z.strictObject({
+  type: z.enum(BATCH_TYPES),
+  queue: token.optional().meta({ description: "Queue, or partition in Slurm." }),
+  account: token.optional().meta({ description: "Account, allocation or project that is charged." }),
+  qos: token.optional().meta({ description: "Quality of service." }),
+  reservation: token.optional().meta({ description: "A reservation to run in." }),
+  constraint: z
+    .string()
+    .regex(/^[A-Za-z0-9_.:&|()[\]*!=,-]+$/, "features, joined by & or |")
+    .optional()
+    .meta({ description: "Features that nodes must have." }),
+  nodeType: token
+    .optional()
+    .meta({ description: "Node type, as xe or xk of Blue Waters: appended to the node request." }),
+  parallelEnvironment: token.optional().meta({ description: "SGE's parallel environment for more than one slot." }),
+  exclusive: z
+    .boolean()
+    .default(true)
+    .meta({ description: "Ask for whole nodes, where the scheduler can share them." }),
+  requestMemory: z.boolean().default(false).meta({ description: "Ask the scheduler for node.memoryMb." }),
+  directives: z.array(directive).max(100).default([]).meta({
+    description:
+      "Further directives, as the scheduler writes them behind #SBATCH, #PBS, #$ or #BSUB; for HTCondor `key = value` lines.",
+  }),
+  prologue: z.string().max(65_536).default("").meta({
+    description: "Shell lines that the batch script runs before the launcher, where the script runs.",
+  }),
+  signalBeforeEndMs: milliseconds.default(120_000).meta({
+    description: "How long before the walltime's end the scheduler is asked to warn, where it can.",
+  }),
+  statusIntervalMs: milliseconds.min(10_000).default(30_000).meta({
+    description: "How often the scheduler is asked about all blocks; doubled while it fails.",
+  }),
+  commandTimeoutMs: milliseconds.min(1_000).default(60_000).meta({
+    description: "A scheduler command that takes longer is ended.",
+  }),
+  binDir: z
+    .string()
+    .startsWith("/")
+    .optional()
+    .meta({ description: "Where the scheduler's commands are, if not on the PATH." }),
+});
+export type BatchConfig = z.infer<typeof BatchConfig>;
+
+export const ProviderConfig = z
+  .discriminatedUnion("type", [z.strictObject({ type: z.literal("local") }), BatchConfig])
+  .meta({
+    id: "Provider",
+    description: "Who is asked for blocks: `local` is processes of this machine, the rest are batch schedulers.",
+  });
+export type ProviderConfig = z.infer<typeof ProviderConfig>;
+
+export const LAUNCHER_TYPES = ["single", "srun", "mpiexec", "aprun", "jsrun", "ibrun", "pbsdsh"] as const;
+
+export const LauncherConfig = z
+  .strictObject({
+    type: z.enum(LAUNCHER_TYPES).default("single"),
+    overrides: z
+      .array(z.string().regex(/^[^\0\n]+$/))
+      .max(100)
+      .default([])
+      .meta({
+        description:
+          "Further arguments of the launcher, placed just before the command: as `--`, `bwpy-environ`, `--`.",
+      }),
+  })
+  .meta({
+    id: "Launcher",
+    description: "What starts one manager on each node of a block. `single`: only where the script runs.",
+  });
+export type LauncherConfig = z.infer<typeof LauncherConfig>;
+
+export const LinkConfig = z
+  .strictObject({
+    address: z
+      .string()
+      .regex(/^[A-Za-z0-9_.:%-]+$/)
+      .optional()
+      .meta({
+        description: "Address or host name of this machine that compute nodes dial. Default: this machine's host name.",
+      }),
+    interface: z
+      .string()
+      .regex(/^[A-Za-z0-9_.@-]+$/)
+      .optional()
+      .meta({
+        description: "Network interface to listen on, instead of an address.",
+      }),
+    port: z
+      .int()
+      .min(1)
+      .max(65_535)
+      .optional()
+      .meta({ description: "Port to listen on. Default: a free one, kept over restarts." }),
+  })
+  .meta({
+    id: "Link",
+    description: "How managers on other machines reach the agent: WebSocket over TLS with a pinned certificate.",
+  });
+export type LinkConfig = z.infer<typeof LinkConfig>;

@@ -1,0 +1,57 @@
+/** What differs between batch schedulers: data and pure functions, no I/O (DESIGN.md section 5). One engine runs them all. */
+import type { BatchConfig } from "../../provider-config.ts";
+import type { JobId, JobState } from "../port.ts";
+
+/** How a scheduler's command ended. `code` is null when a signal or the engine's timeout ended it. */
+export type CommandOutput = { code: number | null; stdout: string; stderr: string };
+
+/** What a block asks of the scheduler. Every text in it was checked to be a plain token or an absolute path. */
+export type Job = {
+  /** unique for ever, of the scheduler's name alphabet, at most `nameLength` long; `find` goes by it */
+  name: string;
+  nodes: number;
+  coresPerNode: number;
+  /** null: not asked for */
+  memoryMbPerNode: number | null;
+  gpusPerNode: number;
+  walltimeMs: number | null;
+  /** where the script's own standard output and error go, joined */
+  logFile: string;
+  options: BatchConfig;
+};
+
+/** One line of the scheduler's list. */
+export type ListedJob = {
+  id: JobId;
+  /** null when the scheduler cuts or hides names: then the id alone decides */
+  name: string | null;
+  state: JobState;
+  /** the scheduler's own words: the state and, where it gives one, the reason, an exit status or a comment */
+  reason: string | null;
+  /** it waits for something that will never come, as a partition that is too small */
+  hopeless?: true;
+};
+
+export type Dialect = {
+  readonly type: BatchConfig["type"];
+  /** how long a job's name may be */
+  readonly nameLength: number;
+  /** The directive lines of the script, below its first line. */
+  directives(job: Job): string[];
+  /** The command that submits a script given on its standard input. */
+  submit(job: Job): string[];
+  /** The id in the answer of a submission that worked; undefined when the answer holds none: then its outcome is unknown. */
+  submitted(output: CommandOutput): JobId | undefined;
+  /** The one command that lists all jobs of this user. */
+  list(): string[];
+  /** What the list says; undefined when it says nothing that can be trusted. A job that is not in it may still live. */
+  listed(output: CommandOutput): ListedJob[] | undefined;
+  /** A second source for jobs that the list no longer has, as `sacct`; absent where the scheduler has none. */
+  readonly history?: {
+    command(ids: readonly JobId[]): string[];
+    /** Ended jobs among those asked for; undefined when nothing can be trusted. */
+    parse(output: CommandOutput): ListedJob[] | undefined;
+  };
+  /** Commands that end jobs, in order. `force` where the scheduler has a harder way. */
+  cancel(ids: readonly JobId[], options: { force: boolean }): string[][];
+};
