@@ -50,7 +50,7 @@ async function call(context: CliContext, words: string[], options: CallCommandOp
   }
   if (options.logs) {
     await task.accepted;
-    for await (const { text } of farcall.tasks.follow(task.id, { signal })) await writeOutput(context, "stderr", text);
+    for await (const chunk of farcall.tasks.follow(task.id, { signal })) await writeOutput(context, "stderr", chunk);
   }
   const value = await task;
   if (options.json) terminal.json({ id: task.id, value: valueJson(value) });

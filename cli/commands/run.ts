@@ -1,9 +1,10 @@
 import type { Command } from "commander";
+import { createLiveOutput } from "../calls/live-output.ts";
 import { shellText } from "../calls/shell.ts";
 import { addCommand } from "../command.ts";
 import type { CliContext } from "../context.ts";
 import { addCallOptions, type CallFlags, withFlags } from "../options.ts";
-import { writeOutput } from "../tasks/logs.ts";
+import { valueJson } from "../output/value.ts";
 
 type RunOptions = CallFlags & { json?: boolean };
 
@@ -32,12 +33,13 @@ async function runThere(context: CliContext, words: string[], options: RunOption
   const remote = withFlags(farcall, shell, { flags: options, signal });
   const task = remote.submit({ command: shellText(words) });
   await task.accepted;
-  if (!options.json) {
-    for await (const { stream, text } of farcall.tasks.follow(task.id, { signal })) {
-      await writeOutput(context, stream, text);
-    }
-  }
-  const result = await task;
-  if (options.json) terminal.json({ id: task.id, ...result });
+  const output = createLiveOutput(context);
+  if (!options.json) for await (const chunk of farcall.tasks.follow(task.id, { signal })) await output.show(chunk);
+  const result = await task.catch(async (error: unknown) => {
+    await output.finish(undefined);
+    throw error;
+  });
+  if (options.json) terminal.json({ id: task.id, ...(valueJson(result) as object) });
+  else await output.finish(result);
   context.exit(result.exitCode);
 }

@@ -11,8 +11,9 @@ export async function showLogs(context: CliContext, id: string, options: LogOpti
   if (options.follow) {
     for await (const chunk of farcall.tasks.follow(id, { signal: context.signal })) {
       if (!wanted(chunk.stream)) continue;
-      if (options.json) context.terminal.json(chunk);
-      else await writeOutput(context, chunk.stream, chunk.text);
+      const { bytes, ...shown } = chunk;
+      if (options.json) context.terminal.json(shown);
+      else await writeOutput(context, chunk.stream, chunk);
     }
     return;
   }
@@ -21,20 +22,20 @@ export async function showLogs(context: CliContext, id: string, options: LogOpti
   for (const stream of ["stdout", "stderr"] as const) {
     if (!wanted(stream)) continue;
     const total = stream === "stdout" ? logs.stdoutTotal : logs.stderrTotal;
-    await writeOutput(context, stream, logs[stream]);
+    await writeOutput(context, stream, { text: logs[stream] });
     if (logs.truncated && total > Buffer.byteLength(logs[stream])) {
       context.terminal.note(`(the end of ${byteSize(total)} of ${stream})`);
     }
   }
 }
 
-/** Remote output goes where it was written to; on a terminal without what could take it over. */
+/** Remote output goes where it was written to, byte for byte; on a terminal without what could take it over. */
 export async function writeOutput(
   { terminal }: Pick<CliContext, "terminal">,
   stream: "stdout" | "stderr",
-  text: string,
+  { text, bytes = Buffer.from(text) }: { text: string; bytes?: Uint8Array },
 ): Promise<void> {
-  if (text === "") return;
-  if (stream === "stdout") await terminal.write(terminal.width === undefined ? text : plain(text));
-  else await terminal.writeError(terminal.animated ? plain(text) : text);
+  if (bytes.length === 0) return;
+  if (stream === "stdout") await terminal.write(terminal.width === undefined ? bytes : plain(text));
+  else await terminal.writeError(terminal.animated ? plain(text) : bytes);
 }

@@ -8,7 +8,7 @@ import { INLINE_LIMIT_BYTES } from "../../protocol/task-constants.ts";
 import type { ManagerLimits } from "../manager-config.ts";
 import { type Death, endOfDeath, type KillReason } from "./deaths.ts";
 import { createMemoryGuard, type MemoryGuard, type OomCount } from "./memory.ts";
-import { type Capture, createCapture, lastBytes, type OutputTail, outputText } from "./output.ts";
+import { type Capture, createCapture, lastBytes, type OutputTail, outputBytes, outputText } from "./output.ts";
 import type { ReadPressure } from "./read-pressure.ts";
 import { scrubbedEnv, WORKER_ENV } from "./scrubbed-env.ts";
 import { inlineArguments, type Task, type TaskEnd } from "./task.ts";
@@ -192,7 +192,11 @@ function endOfCommand(run: CommandRun, { exitCode, signal, error }: CommandExit)
 
 function commandResult(exitCode: number, stdout: OutputTail, stderr: OutputTail): Record<string, unknown> {
   const cut = [stdout, stderr].some(({ total, head, tail }) => total > head.length + tail.length);
-  return { stdout: outputText(stdout), stderr: outputText(stderr), exitCode, ...(cut ? { truncated: true } : {}) };
+  const result: Record<string, unknown> = { stdout: outputText(stdout), stderr: outputText(stderr), exitCode };
+  if (cut) result.truncated = true;
+  const bytes = { stdoutBytes: outputBytes(stdout), stderrBytes: outputBytes(stderr) };
+  for (const [name, value] of Object.entries(bytes)) if (value) result[name] = value;
+  return result;
 }
 
 function argumentOf(task: Task): Record<string, unknown> {

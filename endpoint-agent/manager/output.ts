@@ -1,4 +1,5 @@
 /** Captures what tasks write to one stream of a worker: bounded, counted, and cut at the marks (worker-frames.ts). */
+import { isUtf8 } from "node:buffer";
 
 export type OutputTail = {
   /** bytes in all */
@@ -94,6 +95,12 @@ export function outputText({ total, head, tail }: OutputTail): string {
   const missing = total - head.length - tail.length;
   if (missing === 0) return decode(Buffer.concat([head, tail]));
   return `${decode(head)}\n[… ${missing} bytes left out …]\n${decode(tail)}`;
+}
+
+/** All that was captured, if its text does not say it: it is whole, and not UTF-8. */
+export function outputBytes({ total, head, tail }: OutputTail): Uint8Array | undefined {
+  const bytes = Buffer.concat([head, tail]);
+  return total > bytes.length || isUtf8(bytes) ? undefined : new Uint8Array(bytes);
 }
 
 function decode(bytes: Uint8Array): string {

@@ -42,6 +42,7 @@ export function eventRoutes(gateway: Gateway): Routes {
       const release = auth.hold(call.actor);
       const bytes = followLog(gateway, view, {
         stream: call.query.stream,
+        encoding: call.query.encoding,
         signal: AbortSignal.any([call.actor.revoked, gateway.ending]),
         ...connectionOf(call.context),
       });

@@ -1,6 +1,6 @@
 /**
  * The output of a task as an event stream, until the task ends: live chunks while it runs (PROTOCOL.md rule 16), then what
- * the result brought. Events: hello { task, state }, output { stream, offset, text }, beat {}, end { state }.
+ * the result brought. Events: hello { task, state }, output { stream, offset, text or base64 }, beat {}, end { state }.
  */
 import { isTerminal, type TaskView } from "../../protocol/task.ts";
 import { type ByteStream, createByteStream } from "../events/byte-stream.ts";
@@ -10,7 +10,13 @@ import { loop } from "../loops.ts";
 type Parts = Pick<Gateway, "store" | "dispatcher" | "hub" | "log">;
 type StreamName = "stdout" | "stderr";
 /** Which output, and until when. */
-export type FollowOptions = { stream: StreamName | "both"; signal: AbortSignal; breakConnection?: () => void };
+export type FollowOptions = {
+  stream: StreamName | "both";
+  /** base64 carries every byte; text is for people */
+  encoding: "text" | "base64";
+  signal: AbortSignal;
+  breakConnection?: () => void;
+};
 
 /** Keeps proxies from taking a quiet stream for a dead one. */
 const BEAT_MS = 15_000;
@@ -24,7 +30,7 @@ export function followLog(parts: Parts, view: TaskView, options: FollowOptions):
   options.signal.addEventListener("abort", end, { once: true });
   bytes.closed.addEventListener("abort", () => options.signal.removeEventListener("abort", end), { once: true });
   if (options.signal.aborted) end();
-  follow(parts, view, { bytes, stream: options.stream }).catch((err) => {
+  follow(parts, view, { bytes, stream: options.stream, encoding: options.encoding }).catch((err) => {
     parts.log.warn({ err, task: view.id }, "following a task's output failed");
     bytes.cut();
   });
@@ -39,7 +45,7 @@ export function followLog(parts: Parts, view: TaskView, options: FollowOptions):
 async function follow(
   { store, dispatcher, hub }: Parts,
   view: TaskView,
-  { bytes, stream }: { bytes: ByteStream; stream: StreamName | "both" },
+  { bytes, stream, encoding }: Pick<FollowOptions, "stream" | "encoding"> & { bytes: ByteStream },
 ): Promise<void> {
   const shown = { stdout: 0, stderr: 0 };
   const decoders = { stdout: new TextDecoder(), stderr: new TextDecoder() };
@@ -48,8 +54,12 @@ async function follow(
     const fresh = chunk.subarray(Math.max(0, shown[name] - offset));
     if (fresh.length === 0 || (stream !== "both" && stream !== name)) return;
     shown[name] = offset + chunk.length;
-    const text = decoders[name].decode(fresh, { stream: true });
-    if (!bytes.write(event("output", { stream: name, offset: shown[name] - fresh.length, text }))) bytes.cut();
+    const at = { stream: name, offset: shown[name] - fresh.length };
+    const sent =
+      encoding === "base64"
+        ? { ...at, base64: Buffer.from(fresh.buffer, fresh.byteOffset, fresh.length).toString("base64") }
+        : { ...at, text: decoders[name].decode(fresh, { stream: true }) };
+    if (!bytes.write(event("output", sent))) bytes.cut();
   };
   const { promise: over, resolve } = Promise.withResolvers<void>();
   const stopWaiting = hub.onEnd(view.id, resolve);

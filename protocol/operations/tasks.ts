@@ -95,10 +95,11 @@ export const taskOperations = {
     path: "/v1/tasks/{task}/logs",
     scope: ["read", "invoke", "admin"],
     summary:
-      "The output's tail; with follow=true, an event stream until the task ends: hello { task, state }, output { stream, offset, text }, beat {}, end { state }.",
+      "The output's tail; with follow=true, an event stream until the task ends: hello { task, state }, output { stream, offset, text } (or, with encoding=base64, base64 instead of text), beat {}, end { state }.",
     query: z.object({
       follow: z.enum(["true", "false"]).default("false"),
       stream: z.enum(["stdout", "stderr", "both"]).default("both"),
+      encoding: z.enum(["text", "base64"]).default("text"),
     }),
     response: z.object({
       stdout: z.string(),

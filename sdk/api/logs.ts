@@ -11,34 +11,32 @@ import type { HttpClient } from "../http/client.ts";
 export type TaskLogs = ResponseOf<"taskLogs">;
 
 /**
- * A piece of live output.
+ * A piece of live output: its bytes, and the text that they make together with those before. `offset` counts the stream's
+ * bytes; where it is more than came so far, something in between was not kept.
  *
  * @example
  * for await (const { stream, text } of task.follow()) if (stream === "stderr") console.error(text);
  */
-export type LogChunk = { stream: "stdout" | "stderr"; offset: number; text: string };
+export type LogChunk = { stream: "stdout" | "stderr"; offset: number; text: string; bytes: Uint8Array };
 
 export type SseEvent = { event: string; data: string };
 
 /** The output as it is written, until the task ends or the loop is left. A broken connection is opened again. */
 export async function* followLogs(http: HttpClient, id: string, signal?: AbortSignal): AsyncGenerator<LogChunk> {
-  const shown = { stdout: 0, stderr: 0 };
+  const take = createChunks();
   for (;;) {
     const stop = new AbortController();
     try {
       const answer = await http.send("taskLogs", {
         params: { task: id },
-        query: { follow: "true" },
+        query: { follow: "true", encoding: "base64" },
         headers: { accept: "text/event-stream" },
         signal: signal ? AbortSignal.any([signal, stop.signal]) : stop.signal,
       });
       for await (const { event, data } of readSse(answer.chunks())) {
         if (event === "end") return;
-        const chunk = JSON.parse(data) as LogChunk;
-        // What was shown before a break comes again after it.
-        if (event !== "output" || chunk.offset < shown[chunk.stream]) continue;
-        shown[chunk.stream] = chunk.offset + 1;
-        yield chunk;
+        const chunk = event === "output" ? take(JSON.parse(data) as SentChunk) : undefined;
+        if (chunk) yield chunk;
       }
     } catch (error) {
       if (signal?.aborted || !isBreak(error)) throw error;
@@ -46,6 +44,29 @@ export async function* followLogs(http: HttpClient, id: string, signal?: AbortSi
       stop.abort();
     }
   }
+}
+
+type SentChunk = Pick<LogChunk, "stream" | "offset"> & { text?: string; base64?: string };
+
+/** Makes chunks of what is sent; what was given out before a break comes again after it, and is passed over. */
+function createChunks(): (sent: SentChunk) => LogChunk | undefined {
+  const decoder = () => new TextDecoder("utf-8", { ignoreBOM: true });
+  const shown = { stdout: 0, stderr: 0 };
+  const decoders = { stdout: decoder(), stderr: decoder() };
+  return ({ stream, offset, text, base64 }) => {
+    const all = base64 === undefined ? new TextEncoder().encode(text) : bytesOf(base64);
+    const bytes = all.subarray(Math.max(0, shown[stream] - offset));
+    if (bytes.length === 0) return undefined;
+    const at = offset + all.length - bytes.length;
+    // Half a character before a gap is completed by nothing.
+    if (at > shown[stream]) decoders[stream] = decoder();
+    shown[stream] = at + bytes.length;
+    return { stream, offset: at, text: decoders[stream].decode(bytes, { stream: true }), bytes };
+  };
+}
+
+function bytesOf(base64: string): Uint8Array {
+  return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
 }
 
 /** Cuts a byte stream into server-sent events. */

@@ -5,12 +5,20 @@ import { type Code, createCode, nameFrom } from "./code.ts";
 import type { FunctionOptions } from "./inline.ts";
 
 /**
- * What a command came to. `truncated` when it wrote more than is kept.
+ * What a command came to. `truncated` when it wrote more than is kept; `stdoutBytes` and `stderrBytes` when what it wrote is not
+ * UTF-8, so that the text does not say all.
  *
  * @example
  * const { stdout, exitCode }: CommandResult = await farcall.command("uname -a")();
  */
-export type CommandResult = { stdout: string; stderr: string; exitCode: number; truncated?: boolean };
+export type CommandResult = {
+  stdout: string;
+  stderr: string;
+  exitCode: number;
+  truncated?: boolean;
+  stdoutBytes?: Uint8Array;
+  stderrBytes?: Uint8Array;
+};
 
 type NotInNames =
   | " "

@@ -1,8 +1,10 @@
-import { writeFile } from "node:fs/promises";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { open, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { EXIT } from "../../cli/exit-codes.ts";
-import { type CliHome, createCliHome } from "../support/cli.ts";
+import { BIN, type CliHome, createCliHome } from "../support/cli.ts";
 import { waitFor } from "../support/wait-for.ts";
 
 const SQUARE =
@@ -111,6 +113,24 @@ describe("farcall run", () => {
   it("shows both outputs and exits with the command's code", async () => {
     const run = await home.run(["run", "--", "echo out; echo err >&2; exit 7"]);
     expect(run).toEqual({ code: 7, stdout: "out\n", stderr: "err\n" });
+  });
+
+  it.each(["a moment", "no time"])("hands on every byte of both outputs of a command that takes %s", async (time) => {
+    // Not UTF-8, halves of characters at its ends, more than the tail that travels with a result.
+    const bytes = Buffer.from(Array.from({ length: 100_000 }, (_, i) => (i * i * 7 + 0x80) & 0xff));
+    await writeFile(join(home.dir, "bytes"), bytes);
+    const [out, err] = [join(home.dir, "out"), join(home.dir, "err")];
+    const line = `cat '${home.dir}/bytes'; ${time === "a moment" ? "sleep 0.3;" : ""} cat '${home.dir}/bytes' >&2; exit 3`;
+    const [stdout, stderr] = [await open(out, "w"), await open(err, "w")];
+    const child = spawn(process.execPath, [BIN, "run", "--", line], {
+      env: home.env,
+      stdio: ["ignore", stdout.fd, stderr.fd],
+    });
+    const [code] = await once(child, "close");
+    await Promise.all([stdout.close(), stderr.close()]);
+    expect(code).toBe(3);
+    expect((await readFile(out)).equals(bytes)).toBe(true);
+    expect((await readFile(err)).equals(bytes)).toBe(true);
   });
 
   it("takes several words as they are", async () => {

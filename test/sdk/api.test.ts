@@ -75,6 +75,27 @@ describe("farcall.tasks", () => {
     ]);
     expect(streams).toBe(2);
   });
+
+  it("gives live output of bytes once each after a break, whatever pieces it is sent in, and says what is missing", async () => {
+    const sent = (offset: number, bytes: number[]) =>
+      `event: output\ndata: ${JSON.stringify({ stream: "stdout", offset, base64: Buffer.from(bytes).toString("base64") })}\n\n`;
+    const { gateway, farcall } = pair;
+    let streams = 0;
+    gateway.intercept = (_, response, path) => {
+      if (!path.endsWith("/logs")) return false;
+      response.writeHead(200, { "content-type": "text/event-stream" });
+      if (streams++ === 0) response.end(sent(0, [0xff, 0xc3]));
+      else response.end(`${sent(0, [0xff, 0xc3, 0xa9, 0x61])}${sent(9, [0x62])}event: end\ndata: {}\n\n`);
+      return true;
+    };
+    const chunks = [];
+    for await (const { offset, bytes, text } of farcall.tasks.follow("0192")) chunks.push([offset, [...bytes], text]);
+    expect(chunks).toEqual([
+      [0, [0xff, 0xc3], "\ufffd"],
+      [2, [0xa9, 0x61], "éa"],
+      [9, [0x62], "b"],
+    ]);
+  });
 });
 
 describe("a listing", () => {

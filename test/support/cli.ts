@@ -6,7 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ensureNatsServer } from "../../deploy/nats/server.ts";
 
-const BIN = new URL("../../bin/farcall.mjs", import.meta.url).pathname;
+/** The program itself. */
+export const BIN = new URL("../../bin/farcall.mjs", import.meta.url).pathname;
 
 export type CliRun = { code: number | null; stdout: string; stderr: string };
 export type RunOptions = { input?: string; env?: Record<string, string>; cwd?: string };
