@@ -135,6 +135,8 @@ export type EndpointRow = {
   draining: boolean;
   registeredAt: number;
 };
+export type CredentialRow = { userKey: string; endpoint: string; token: string; expiresAt: number };
+export type RevokedUser = { userKey: string; revokedAt: number };
 export type Payload = { encoding: Encoding; bytes: Uint8Array | null; blob: string | null; size: number };
 export type Output = { stdout: Uint8Array; stderr: Uint8Array; stdoutTotal: number; stderrTotal: number };
 export type BlobRow = { hash: string; size: number; file: string };
@@ -241,7 +243,15 @@ export type Store = {
   findToken(hash: string): Promise<TokenRow | undefined>;
   touchTokens(used: { id: string; at: number }[]): Promise<void>;
   listTokens(): Promise<TokenRow[]>;
+  /** Revokes what was issued to its bearer, too. */
   revokeToken(id: string): Promise<boolean>;
+  /**
+   * Notes that a user of the wire is issued to that key. Throws NOT_FOUND, UNAUTHENTICATED when endpoint or token are gone, CONFLICT
+   * when the key is another endpoint's, RATE_LIMITED when the endpoint has too many.
+   */
+  putCredential(row: CredentialRow): Promise<void>;
+  /** The users that were revoked, by token or endpoint, and have not expired yet. */
+  revokedUsers(): Promise<RevokedUser[]>;
   /** Rule 28. The row exists only once the file is complete; `file` is never used again after its row was deleted. */
   putBlob(row: BlobRow & { owner: string }): Promise<void>;
   getBlob(hash: string, owner: string | null): Promise<BlobRow | undefined>;

@@ -167,6 +167,8 @@ function registryCalls(writer: Thread, reader: Thread) {
     touchTokens: (used) => write("touchTokens", used),
     listTokens: () => read("listTokens", undefined as never),
     revokeToken: (id) => write("revokeToken", { id }),
+    putCredential: (row) => write("putCredential", row),
+    revokedUsers: () => write("revokedUsers", undefined as never),
     putBlob: (row) => write("putBlob", row),
     getBlob: (hash, owner) => read("getBlob", { hash, owner }),
     sweepBlobs: (untouchedMs, limit) => write("sweepBlobs", { untouchedMs, limit }),

@@ -88,6 +88,15 @@ const MIGRATIONS: readonly string[] = [
     seq integer primary key autoincrement, at int not null, actor text not null, action text not null,
     target text not null, outcome text not null);
   `,
+  `
+  -- users of the wire that have not expired; revoked: what was issued until then is not taken any more
+  create table credentials(
+    user_key text primary key, endpoint text not null, token text not null, expires_at int not null, revoked_at int)
+    without rowid;
+  create index credentials_by_endpoint on credentials(endpoint);
+  create index credentials_by_token on credentials(token);
+  create index credentials_by_end on credentials(expires_at);
+  `,
 ];
 
 /** Brings the schema to this version. Throws STORE_CORRUPT for a database that a newer version wrote, and changes nothing then. */

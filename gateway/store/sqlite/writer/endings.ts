@@ -15,7 +15,11 @@ export type CancelOutput = SliceOutput & { alreadyFinished: number; notFound: nu
 /** Prepares the operations. */
 export function createEndings(
   base: Base,
-  { transitions, selecting }: { transitions: Transitions; selecting: Selecting },
+  {
+    transitions,
+    selecting,
+    credentials,
+  }: { transitions: Transitions; selecting: Selecting; credentials: { revokeEndpoint(id: string): void } },
 ) {
   const { db, counts, events, interning } = base;
   const expired = db.prepare(
@@ -154,6 +158,7 @@ export function createEndings(
       if (from === null) {
         const endpoint = existing(base.endpoints.byId(id), id);
         deleteEndpoint.run(base.now, id);
+        credentials.revokeEndpoint(id);
         endpoint.deleted = true;
       }
       return cancelAtEndpoint(id, from);

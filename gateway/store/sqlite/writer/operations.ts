@@ -5,6 +5,7 @@ import { CODE } from "../states.ts";
 import { createAgentOps } from "./agents.ts";
 import type { Base } from "./base.ts";
 import { createBlobs } from "./blobs.ts";
+import { createCredentialOps } from "./credentials.ts";
 import type { Disk } from "./disk.ts";
 import { createEndings } from "./endings.ts";
 import { createHandOutEnds } from "./hand-out-ends.ts";
@@ -21,6 +22,7 @@ import { createTransitions } from "./transitions.ts";
 export function createOperations(base: Base, disk: Disk) {
   const pop = createPopper(base);
   const blobs = createBlobs(base);
+  const credentials = createCredentialOps(base);
   const superseded = createSuperseded(base);
   const transitions = createTransitions(base);
   const selecting = createSelecting(base);
@@ -42,10 +44,11 @@ export function createOperations(base: Base, disk: Disk) {
     /** What the writer knows for StoreStats; the committer adds its own numbers. */
     stats: () => ({ byState: byState.get() as StoreStats["byState"], ...disk.stats() }),
     ...createAgentOps(base, ends),
-    ...createEndings(base, { transitions, selecting }),
+    ...createEndings(base, { transitions, selecting, credentials }),
     ...createRetention(base, blobs),
-    ...createRegistryOps(base),
+    ...createRegistryOps(base, credentials),
     ...blobs.ops,
+    ...credentials.ops,
   };
 }
 

@@ -13,7 +13,7 @@ export type FunctionInput = {
 };
 
 /** Prepares the operations on what is registered. */
-export function createRegistryOps(base: Base) {
+export function createRegistryOps(base: Base, credentials: { revokeToken(id: string): void }) {
   const { db } = base;
   const sql = (text: string) => db.prepare(text);
   const putCode = sql("insert into codes(hash, bytes) values(?, ?) on conflict(hash) do nothing");
@@ -73,7 +73,10 @@ export function createRegistryOps(base: Base) {
     touchTokens(used: { id: string; at: number }[]): void {
       for (const { id, at } of used) touchToken.run(at, id);
     },
-    revokeToken: ({ id }: { id: string }): boolean => dropToken.run(id).changes > 0,
+    revokeToken({ id }: { id: string }): boolean {
+      credentials.revokeToken(id);
+      return dropToken.run(id).changes > 0;
+    },
     audit(entry: { actor: string; action: string; target: string; outcome: string }): void {
       audit.run(base.now, entry.actor, entry.action, entry.target, entry.outcome);
     },

@@ -90,5 +90,69 @@ export function registryRules(open: OpenStore): void {
       const rest = await store.listAudit({ limit: 2, cursor: first.cursor as string });
       expect(rest.items.map((item) => item.target)).toEqual(["a"]);
     });
+
+    it("users of the wire are revoked with their token or their endpoint, and forgotten once they have expired", async () => {
+      const { store, endpoint, newId, clock } = await createWorld(open);
+      const HOUR = 3_600_000;
+      const other = newId();
+      await store.putEndpoint({ id: other, name: "other", owner: OWNER, description: "" });
+      const putToken = (id: string, of: string) =>
+        store.putToken({
+          id,
+          hash: id,
+          owner: OWNER,
+          name: id,
+          scopes: ["agent"],
+          endpoint: of,
+          createdAt: 1,
+          expiresAt: null,
+        });
+      for (const [id, of] of [
+        ["t1", endpoint],
+        ["t2", endpoint],
+        ["t3", other],
+      ] as const)
+        await putToken(id, of);
+      const put = (userKey: string, token: string, of = endpoint) =>
+        store.putCredential({ userKey, endpoint: of, token, expiresAt: clock.ms + HOUR });
+      await put("U1", "t1");
+      await put("U2", "t2");
+      await put("U3", "t3", other);
+      expect(await store.revokedUsers()).toEqual([]);
+      await expect(put("U3", "t1")).rejects.toMatchObject({ code: "CONFLICT" });
+      const revokedAt = clock.ms;
+      await store.revokeToken("t1");
+      expect(await store.revokedUsers()).toEqual([{ userKey: "U1", revokedAt }]);
+      await expect(put("U1", "t1")).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
+
+      clock.ms += HOUR / 2;
+      await put("U2", "t2");
+      await store.deleteEndpoint(endpoint);
+      await expect(put("U2", "t2")).rejects.toMatchObject({ code: "NOT_FOUND" });
+      const revoked = async () => new Map((await store.revokedUsers()).map((row) => [row.userKey, row.revokedAt]));
+      expect(await revoked()).toEqual(
+        new Map([
+          ["U1", clock.ms],
+          ["U2", clock.ms],
+        ]),
+      );
+      clock.ms += HOUR / 2 + 600_000;
+      expect([...(await revoked()).keys()]).toEqual(["U2"]);
+      clock.ms += HOUR / 2;
+      expect(await revoked()).toEqual(new Map());
+    });
+
+    it("an endpoint has a bounded number of users at a time", async () => {
+      const { store, endpoint, clock } = await createWorld(open);
+      const row = { id: "t", hash: "h", owner: OWNER, name: "n", scopes: ["agent" as const], endpoint };
+      await store.putToken({ ...row, createdAt: 1, expiresAt: null });
+      const put = (n: number) =>
+        store.putCredential({ userKey: `U${n}`, endpoint, token: "t", expiresAt: clock.ms + 1000 });
+      await Promise.all(Array.from({ length: 256 }, (_, n) => put(n)));
+      await put(0);
+      await expect(put(256)).rejects.toMatchObject({ code: "RATE_LIMITED" });
+      clock.ms += 3_600_000;
+      await put(256);
+    });
   });
 }
