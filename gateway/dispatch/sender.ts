@@ -2,6 +2,7 @@
 import type { Logger } from "pino";
 import type { LeaseEntry } from "../../protocol/batch.ts";
 import type { HeldLease } from "../../protocol/messages.ts";
+import { freeLarge } from "../large-buffers.ts";
 import type { Effects, Handout, Store } from "../store/port.ts";
 import type { Wire } from "../wire/wire.ts";
 import { encodeBatch, sizeOf, splitHandout } from "./batches.ts";
@@ -104,7 +105,10 @@ export function createSender(parts: SenderParts): Sender {
 
   return {
     send(handouts) {
-      for (const handout of handouts) sendOne(handout);
+      for (const handout of handouts) {
+        sendOne(handout);
+        freeLarge(handout.body);
+      }
     },
     receipt(state, received) {
       let arrived = 0;

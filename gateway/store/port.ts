@@ -68,6 +68,7 @@ export type Effects = {
 export type SubmitInput = {
   owner: string;
   header: SubmitHeader;
+  /** given away: the store may move a large one (large-buffers.ts), after which it is empty here */
   body: Uint8Array;
   /** the pulls at this gateway that the new tasks may be leased to in this transaction (PROTOCOL.md rule 2) */
   pulls: OpenPull[];
@@ -83,7 +84,7 @@ export type ReportInput = {
   epoch: number;
   results: ResultEntry[];
   starts: StartEntry[];
-  /** the results' bytes and output tails, in order (batch.ts ResultEntry) */
+  /** the results' bytes and output tails, in order (batch.ts ResultEntry); given away as a submit's is */
   body: Uint8Array;
   pulls: OpenPull[];
 };
@@ -233,12 +234,17 @@ export type Store = {
     owner: string | null,
     page: { name?: string; cursor?: string; limit: number },
   ): Promise<Page<FunctionView>>;
-  deleteFunction(id: string, owner: string | null): Promise<Effects & { deleted: boolean }>;
+  /** In slices, as cancel; so is deleteEndpoint, whose first slice already revokes its users. */
+  deleteFunction(
+    id: string,
+    owner: string | null,
+    onSlice?: (effects: Effects) => void,
+  ): Promise<Effects & { deleted: boolean }>;
   putEndpoint(row: { id: string; name: string; owner: string; description: string }): Promise<EndpointRow>;
   getEndpoint(idOrName: string): Promise<EndpointRow | undefined>;
   listEndpoints(page: { cursor?: string; limit: number }): Promise<Page<EndpointRow>>;
   setDraining(endpoint: string, draining: boolean): Promise<void>;
-  deleteEndpoint(endpoint: string): Promise<Effects & { cancelled: number }>;
+  deleteEndpoint(endpoint: string, onSlice?: (effects: Effects) => void): Promise<Effects & { cancelled: number }>;
   putToken(row: Omit<TokenRow, "lastUsedAt">): Promise<void>;
   findToken(hash: string): Promise<TokenRow | undefined>;
   touchTokens(used: { id: string; at: number }[]): Promise<void>;

@@ -6,6 +6,7 @@ import { randomBytes } from "node:crypto";
 import type { Msg, NatsConnection, Subscription } from "nats";
 import type { Logger } from "pino";
 import { GATEWAY_QUEUE, inboxPrefix, subjects, workInbox } from "../../protocol/subjects.ts";
+import { isLarge } from "../large-buffers.ts";
 import { type ConnectionOptions, keepConnected } from "./connection.ts";
 
 /** A request of an agent, to be answered to `inbox`. */
@@ -135,7 +136,7 @@ function subscribeAll(nats: NatsConnection, { handlers, gateway, log }: Listenin
       handlers.refused(endpoint, `a reply subject outside its inbox: ${message.reply?.slice(0, 100)}`);
       return;
     }
-    handle({ endpoint, inbox: message.reply }, message.data);
+    handle({ endpoint, inbox: message.reply }, unshared(message.data));
   };
   return [
     on(subjects.hello("*"), request(handlers.hello), GATEWAY_QUEUE),
@@ -151,6 +152,11 @@ function subscribeAll(nats: NatsConnection, { handlers, gateway, log }: Listenin
       if (to === gateway && request !== undefined) handlers.reply(endpoint, Number(request), message.data);
     }),
   ];
+}
+
+/** The client gathers a large message in a buffer of its own; one that lies among others may not be moved (large-buffers.ts). */
+function unshared(data: Uint8Array): Uint8Array {
+  return isLarge(data) && data.byteOffset !== 0 ? data.slice() : data;
 }
 
 /** A callback that throws would end the client's reading for ever, so none may. */

@@ -19,11 +19,14 @@ export type SubmitMessage = {
   encodings: Uint8Array | null;
   blobs: { index: number; hash: string; size: number }[] | null;
   retries: { index: number; of: string }[] | null;
+  /** moved to the writer: a large one is the caller's own, which comes back with the reply; a small one is a copy */
   body: Uint8Array;
   pulls: OpenPull[];
 };
 
 export type SubmitReply = {
+  /** the message's, when it was large and something of it is handed out now */
+  body: Uint8Array | null;
   rejected: { index: number; code: ErrorCode; message: string }[];
   /** the keys of the specs, by position; 0: rejected */
   specKeys: number[];
@@ -97,6 +100,8 @@ export const STARTED = 16;
 export const NOT_STARTED = 32;
 
 export type ReportReply = {
+  /** the message's, when it was large */
+  body: Uint8Array | null;
   superseded: number;
   refusedStarts: number[];
   /** by result: the number of the event of its success; 0: it did not succeed */

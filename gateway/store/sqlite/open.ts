@@ -138,9 +138,10 @@ function registryCalls(writer: Thread, reader: Thread) {
     getFunction: (name, owner) => read("getFunction", { name, owner }),
     functionCode: (id) => read("functionCode", { id }),
     listFunctions: (owner, page) => read("listFunctions", { owner, page }),
-    async deleteFunction(id, owner) {
+    async deleteFunction(id, owner, onSlice) {
       let deleted = false;
       const effects = await inSlices((from) => write("deleteFunction", { id, owner, from }), {
+        onSlice,
         add: (slice) => {
           deleted = slice.deleted;
         },
@@ -153,9 +154,10 @@ function registryCalls(writer: Thread, reader: Thread) {
     },
     getEndpoint: (id) => read("getEndpoint", { id }),
     listEndpoints: (page) => read("listEndpoints", page),
-    async deleteEndpoint(endpoint) {
+    async deleteEndpoint(endpoint, onSlice) {
       let cancelled = 0;
       const effects = await inSlices((from) => write("deleteEndpoint", { endpoint, from }), {
+        onSlice,
         add: (slice) => {
           cancelled += slice.ended.length;
         },

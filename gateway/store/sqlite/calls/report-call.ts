@@ -1,5 +1,6 @@
 /** The gateway's side of a report: turns it into columns, and the reply's columns into events. */
 import type { ResultEntry, StartEntry } from "../../../../protocol/batch.ts";
+import { isLarge } from "../../../large-buffers.ts";
 import type { ReportInput, ReportOutput, StoredEvent } from "../../port.ts";
 import {
   ABSENT,
@@ -15,14 +16,14 @@ import {
 import { encodingCode } from "../states.ts";
 import { poppedHandout, type SpecCache } from "./popped.ts";
 
-/** Writes the message; its body is a copy, so that it can be moved to the writer's thread. */
+/** Writes the message, whose body is to be moved to the writer's thread. */
 export function reportMessage({ endpoint, epoch, results, starts, body, pulls }: ReportInput): ReportMessage {
   return {
     endpoint,
     epoch,
     results: resultColumns(results),
     starts: startColumns(starts),
-    body: new Uint8Array(body),
+    body: isLarge(body) ? body : new Uint8Array(body),
     pulls,
   };
 }
@@ -120,8 +121,9 @@ export function reportOutput(input: ReportInput, reply: ReportReply, cache: Spec
   };
 }
 
-function reportEvents({ results, body, endpoint }: ReportInput, reply: ReportReply): StoredEvent[] {
+function reportEvents({ results, body: sent, endpoint }: ReportInput, reply: ReportReply): StoredEvent[] {
   const { events } = reply;
+  const body = reply.body ?? sent;
   const others = events.length;
   const byResult = new Map<number, StoredEvent>();
   for (let i = 0; i < others; i++) byResult.set(reply.resultOf[i] as number, events[i] as StoredEvent);

@@ -2,13 +2,14 @@
 import type { LeaseEntry, LeaseSpec, SubmitEntry } from "../../../../protocol/batch.ts";
 import { joinBytes } from "../../../../protocol/frame.ts";
 import type { CallSpec } from "../../../../protocol/task.ts";
+import { isLarge } from "../../../large-buffers.ts";
 import type { Handout, SubmitInput, SubmitOutput } from "../../port.ts";
 import type { SubmitMessage, SubmitReply } from "../messages.ts";
 import { specText } from "../spec-text.ts";
 import { encodingCode } from "../states.ts";
 import { poppedHandout, type SpecCache } from "./popped.ts";
 
-/** Writes the message; its body is a copy, so that it can be moved to the writer's thread. */
+/** Writes the message, whose body is to be moved to the writer's thread. */
 export function submitMessage({ owner, header, body, pulls }: SubmitInput): SubmitMessage {
   const { specs, tasks } = header;
   const n = tasks.length;
@@ -21,7 +22,7 @@ export function submitMessage({ owner, header, body, pulls }: SubmitInput): Subm
     encodings: null,
     blobs: null,
     retries: null,
-    body: new Uint8Array(body),
+    body: isLarge(body) ? body : new Uint8Array(body),
     pulls,
   };
   for (let i = 0; i < n; i++) {
@@ -48,7 +49,8 @@ export function submitMessage({ owner, header, body, pulls }: SubmitInput): Subm
 /** Builds the answer from what was asked and what the writer replied. */
 export function submitOutput(input: SubmitInput, reply: SubmitReply, cache: SpecCache): SubmitOutput {
   const handouts = reply.popped.map((popped) => poppedHandout(popped, cache));
-  for (const { pull, at } of reply.direct) handouts.push(directHandout(input, reply, { pull, at }));
+  const offered = { ...input, body: reply.body ?? input.body };
+  for (const { pull, at } of reply.direct) handouts.push(directHandout(offered, reply, { pull, at }));
   return { rejected: reply.rejected, handouts, events: reply.events, kills: [], queued: reply.queued };
 }
 

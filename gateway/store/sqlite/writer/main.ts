@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { ApiError } from "../../../../protocol/errors.ts";
+import { bufferOf, freeLarge } from "../../../large-buffers.ts";
 import type { StoreLimits } from "../../port.ts";
 import { type Durability, openForWriting } from "../connection.ts";
 import { migrate } from "../schema.ts";
@@ -43,6 +44,7 @@ function serve(port: MessagePort, { file, durability, limits, ballastBytes }: Wr
     for (const group of inGroups(calls.filter((call) => call.op !== "close"))) {
       const replies = committer.run(group);
       port.postMessage({ kind: "replies", replies } satisfies FromThread, transfers(replies));
+      for (const { input } of group) letGo(input);
     }
     if (calls.some((call) => call.op === "close")) close(db, port);
     else wal.tend();
@@ -81,13 +83,20 @@ function inGroups(calls: readonly Call[]): Call[][] {
   return groups;
 }
 
-/** The large buffers in replies, which are moved and not copied: the arguments of popped tasks. */
+/** The buffers in replies, which are moved and not copied: the bodies of messages, and the arguments of popped tasks. */
 function transfers(replies: readonly Reply[]): ArrayBuffer[] {
   const buffers: ArrayBuffer[] = [];
   for (const { value } of replies) {
-    const popped = Array.isArray(value) ? value : (value as { popped?: unknown } | null | undefined)?.popped;
+    const { body, popped } = (value ?? {}) as { body?: unknown; popped?: unknown };
+    if (body instanceof Uint8Array) buffers.push(bufferOf(body));
     if (!Array.isArray(popped)) continue;
-    for (const batch of popped) if (batch?.body instanceof Uint8Array) buffers.push(batch.body.buffer as ArrayBuffer);
+    for (const batch of popped) if (batch?.body instanceof Uint8Array) buffers.push(bufferOf(batch.body));
   }
   return buffers;
+}
+
+/** Gives back a body that did not go back with its reply. */
+function letGo(input: unknown): void {
+  const { body } = (input ?? {}) as { body?: unknown };
+  if (body instanceof Uint8Array) freeLarge(body);
 }

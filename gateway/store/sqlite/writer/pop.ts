@@ -1,4 +1,5 @@
 /** Leases what waits, by priority, then time (PROTOCOL.md rules 4 to 7). */
+import { freeLarge } from "../../../large-buffers.ts";
 import type { OpenPull } from "../../port.ts";
 import { idFromBytes } from "../ids.ts";
 import type { PoppedMessage } from "../messages.ts";
@@ -141,6 +142,8 @@ function joined(chunks: readonly Uint8Array[]): Uint8Array {
   for (const chunk of chunks) {
     body.set(chunk, offset);
     offset += chunk.length;
+    // The database made it for this row.
+    freeLarge(chunk);
   }
   return body;
 }

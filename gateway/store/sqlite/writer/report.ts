@@ -1,5 +1,6 @@
 /** Reports: starts, ends, retries and returns, each only if its lease matches (PROTOCOL.md rules 7, 10, 11, 14). */
 import type { Outcome } from "../../../../protocol/batch.ts";
+import { isLarge } from "../../../large-buffers.ts";
 import { NOT_STARTED, OUTCOME_CODES, type ReportMessage, type ReportReply, STARTED } from "../messages.ts";
 import { CODE } from "../states.ts";
 import type { Base } from "./base.ts";
@@ -113,6 +114,7 @@ export function createReport(base: Base, parts: ReportParts) {
     const { ids, leases, outcomes } = message.results;
     const n = ids.length;
     const reply: ReportReply = {
+      body: isLarge(message.body) ? message.body : null,
       superseded: 0,
       refusedStarts: [],
       sequences: new Float64Array(n),

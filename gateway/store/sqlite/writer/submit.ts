@@ -1,6 +1,7 @@
 /** Submit with synchronous match (PROTOCOL.md rules 1 to 3). */
 import type { ErrorCode } from "../../../../protocol/errors.ts";
 import type { CallSpec } from "../../../../protocol/task.ts";
+import { isLarge } from "../../../large-buffers.ts";
 import { firstIdAt } from "../ids.ts";
 import type { SubmitMessage, SubmitReply } from "../messages.ts";
 import { CODE, PLACE, payloadKey, placeOf } from "../states.ts";
@@ -114,12 +115,14 @@ export function createSubmit(base: Base, parts: { pop: Popper; blobs: Blobs; adm
       if (spec.group) touchGroup.run(base.nextSeq - 1, spec.group.key);
     }
     const popped = parts.pop(matching.rest());
+    const direct = matching.direct();
     return {
+      body: direct.length > 0 && isLarge(message.body) ? message.body : null,
       rejected,
       specKeys: specs.map((spec) => ("code" in spec ? 0 : spec.key)),
       classes: specs.map((spec) => ("code" in spec ? "" : spec.queue.className)),
       submittedAt: base.submittedAt,
-      direct: matching.direct(),
+      direct,
       popped,
       queued: created.queued(),
       events: [],
