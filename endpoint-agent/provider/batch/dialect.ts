@@ -42,10 +42,15 @@ export type Dialect = {
   submit(job: Job): string[];
   /** The id in the answer of a submission that worked; undefined when the answer holds none: then its outcome is unknown. */
   submitted(output: CommandOutput): JobId | undefined;
-  /** The one command that lists all jobs of this user. */
-  list(): string[];
+  /** The one command that lists all jobs of this user, or of everybody where it cannot be asked for one user. */
+  list(user: string): string[];
   /** What the list says; undefined when it says nothing that can be trusted. A job that is not in it may still live. */
   listed(output: CommandOutput): ListedJob[] | undefined;
+  /** Another way to list, for when `list` worked (exit 0) and its answer cannot be understood, as PBS's broken JSON. */
+  readonly plain?: {
+    list(user: string): string[];
+    listed(output: CommandOutput): ListedJob[] | undefined;
+  };
   /** A second source for jobs that the list no longer has, as `sacct`; absent where the scheduler has none. */
   readonly history?: {
     command(ids: readonly JobId[]): string[];
