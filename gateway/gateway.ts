@@ -10,6 +10,7 @@ import type { Metrics } from "./metrics.ts";
 import type { Dispatcher } from "./ports.ts";
 import type { Store } from "./store/port.ts";
 import type { EndpointDirectory } from "./use-cases/endpoint-directory.ts";
+import type { Revocation } from "./wire/revocation.ts";
 
 /** Mints a short-lived NATS user for an endpoint's agent. */
 export type MintCredentials = (
@@ -29,6 +30,7 @@ export type Gateway = {
   blobs: Blobs;
   endpoints: EndpointDirectory;
   mintCredentials: MintCredentials;
+  revocation: Revocation;
   metrics: Metrics;
   log: Logger;
   /** Aborted when the gateway stops: who waits is answered at once. */

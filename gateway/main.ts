@@ -13,7 +13,8 @@ import { createDispatcher } from "./dispatch/dispatcher.ts";
 import { type Adapters, startGateway } from "./start.ts";
 import { openSqliteStore } from "./store/sqlite/open.ts";
 import { readVersion } from "./version.ts";
-import { GATEWAY_CREDS_FILE, mintAgentCredentials, readSigner } from "./wire/credentials.ts";
+import { GATEWAY_CREDS_FILE, mintAgentCredentials, REVOKER_FILE, readRevoker, readSigner } from "./wire/credentials.ts";
+import { createRevocation, pushOverNats, type Revocation } from "./wire/revocation.ts";
 import { createWire } from "./wire/wire.ts";
 
 /** Wrong arguments or configuration: starting again changes nothing. */
@@ -42,7 +43,8 @@ async function main(): Promise<void> {
 }
 
 async function chooseAdapters({ nats, stateDir }: GatewayConfig): Promise<Adapters> {
-  const signer = await readSigner(nats.dir);
+  const [signer, revoker] = await Promise.all([readSigner(nats.dir), readRevoker(nats.dir)]);
+  let revocation: Revocation | undefined;
   const creds = await readFile(join(nats.dir, GATEWAY_CREDS_FILE)).catch((cause: Error) => {
     throw new ApiError("CONFIG_INVALID", `nats.dir holds no ${GATEWAY_CREDS_FILE}: ${cause.message}`, { cause });
   });
@@ -50,8 +52,19 @@ async function chooseAdapters({ nats, stateDir }: GatewayConfig): Promise<Adapte
   return {
     openStore: ({ durability, limits }) => openSqliteStore({ file: join(stateDir, "farcall.db"), durability, limits }),
     async openDispatcher({ store, hub, log, signal }) {
-      const wire = createWire({ servers: nats.servers, creds, log, signal });
+      const wire = createWire({ servers: nats.servers, creds, log, signal, onUp: () => revocation?.changed() });
       return createDispatcher({ store, hub, wire, log });
+    },
+    openRevocation({ store, log, signal }) {
+      if (!revoker) {
+        log.warn(
+          `${nats.dir} holds no ${REVOKER_FILE}: an agent that is revoked stays connected until its user expires`,
+        );
+        return { changed: () => undefined };
+      }
+      revocation = createRevocation({ store, log, signal, push: pushOverNats(revoker, { servers: nats.servers }) });
+      revocation.changed();
+      return revocation;
     },
     mintCredentials: async (endpoint, userKey) => ({
       ...(await mintAgentCredentials({ signer, endpoint, userKey })),

@@ -20,12 +20,15 @@ import type { Store } from "./store/port.ts";
 import { runUpkeep } from "./upkeep.ts";
 import { createEndpointDirectory } from "./use-cases/endpoint-directory.ts";
 import { issueToken } from "./use-cases/tokens.ts";
+import type { Revocation } from "./wire/revocation.ts";
 
 /** What main.ts chooses: the adapters of the ports. */
 export type Adapters = {
   openStore(config: GatewayConfig): Promise<Store>;
   openDispatcher(parts: { store: Store; hub: Hub; log: Logger; signal: AbortSignal }): Promise<Dispatcher>;
   mintCredentials: MintCredentials;
+  /** how nats-server hears of those who were revoked; after openDispatcher */
+  openRevocation(parts: { store: Store; log: Logger; signal: AbortSignal }): Revocation;
 };
 
 /** A gateway that answers. */
@@ -62,8 +65,9 @@ export async function startGateway({ config, adapters, log, version }: StartOpti
     const hub = createHub({ store, position: await store.lastSequence(), log, signal });
     const dispatcher = await adapters.openDispatcher({ store, hub, log, signal });
     closing.unshift(() => dispatcher.stop());
+    const revocation = adapters.openRevocation({ store, log, signal });
     const tokenFile = await ensureAdminToken(store, config.stateDir);
-    const parts = { config, adapters, log, version, store, hub, dispatcher, ending: ending.signal };
+    const parts = { config, adapters, log, version, store, hub, dispatcher, revocation, ending: ending.signal };
     const gateway = await createGateway(parts);
     const upkeep = runUpkeep(gateway, signal);
     closing.unshift(async () => {
@@ -83,7 +87,13 @@ export async function startGateway({ config, adapters, log, version }: StartOpti
   }
 }
 
-type Opened = StartOptions & { store: Store; hub: Hub; dispatcher: Dispatcher; ending: AbortSignal };
+type Opened = StartOptions & {
+  store: Store;
+  hub: Hub;
+  dispatcher: Dispatcher;
+  revocation: Revocation;
+  ending: AbortSignal;
+};
 
 async function createGateway(opened: Opened): Promise<Gateway> {
   const { config, log, store, hub, dispatcher } = opened;
@@ -111,6 +121,7 @@ async function createGateway(opened: Opened): Promise<Gateway> {
     blobs: await openBlobs({ dir: join(config.stateDir, "blobs"), store, log, minFreeBytes: limits.minFreeBytes }),
     endpoints: createEndpointDirectory(store),
     mintCredentials: opened.adapters.mintCredentials,
+    revocation: opened.revocation,
     metrics: createMetrics(),
     log,
     ending: opened.ending,

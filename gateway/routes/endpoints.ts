@@ -8,6 +8,7 @@ import type { Gateway } from "../gateway.ts";
 import type { EndpointRow } from "../store/port.ts";
 import { endpointView } from "../use-cases/endpoint-view.ts";
 import { issueToken } from "../use-cases/tokens.ts";
+import { AGENT_CREDENTIALS_TTL_MS } from "../wire/credentials.ts";
 import { type Call, type Handlers, param } from "./call.ts";
 import { pageOptions } from "./page.ts";
 
@@ -22,9 +23,12 @@ type Routes = Pick<
   | "endpointCredentials"
 >;
 
+/** Between the note and the signature. */
+const NOTED_LONGER_MS = 60_000;
+
 /** The handlers of the theme. */
 export function endpointRoutes(gateway: Gateway): Routes {
-  const { store, dispatcher, endpoints } = gateway;
+  const { store, dispatcher, endpoints, revocation } = gateway;
 
   async function visible<N extends OperationName>(call: Call<N>, action: N): Promise<EndpointRow> {
     const idOrName = param(call, "endpoint");
@@ -64,11 +68,14 @@ export function endpointRoutes(gateway: Gateway): Routes {
     getEndpoint: async (call) => endpointView(gateway, await visible(call, "getEndpoint")),
     deleteEndpoint: async (call) => {
       const { id } = await visible(call, "deleteEndpoint");
-      const effects = await store.deleteEndpoint(id);
+      const { cancelled } = await store.deleteEndpoint(id, (effects) => {
+        // Kills go out while the agent can still hear them; after the first slice it is revoked in the database.
+        dispatcher.apply(effects);
+        revocation.changed();
+      });
       endpoints.changed();
-      dispatcher.apply(effects);
       await revokeAgents(gateway, id);
-      return { ok: true, cancelled: effects.cancelled };
+      return { ok: true, cancelled };
     },
     drainEndpoint: async (call) => {
       const { id } = await visible(call, "drainEndpoint");
@@ -86,7 +93,11 @@ export function endpointRoutes(gateway: Gateway): Routes {
     },
     endpointCredentials: async (call) => {
       const { id } = await visible(call, "endpointCredentials");
-      return gateway.mintCredentials(id, call.body.userKey);
+      const { userKey } = call.body;
+      // Noted first: what is not known here could not be revoked.
+      const expiresAt = Date.now() + AGENT_CREDENTIALS_TTL_MS + NOTED_LONGER_MS;
+      await store.putCredential({ userKey, endpoint: id, token: call.actor.tokenId, expiresAt });
+      return gateway.mintCredentials(id, userKey);
     },
   };
 }

@@ -75,9 +75,8 @@ export function functionRoutes({ store, dispatcher }: Gateway): Routes {
     },
     deleteFunction: async (call) => {
       const { id, owner } = await visible(call.actor, "deleteFunction", param(call, "function"));
-      const effects = await store.deleteFunction(id, owner);
-      dispatcher.apply(effects);
-      return { ok: effects.deleted };
+      const { deleted } = await store.deleteFunction(id, owner, dispatcher.apply);
+      return { ok: deleted };
     },
   };
 }

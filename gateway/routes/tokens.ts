@@ -10,7 +10,7 @@ import { pageOptions } from "./page.ts";
 type Routes = Pick<Handlers, "createToken" | "listTokens" | "revokeToken" | "listAudit">;
 
 /** The handlers of the theme. */
-export function tokenRoutes({ store, auth }: Gateway): Routes {
+export function tokenRoutes({ store, auth, revocation }: Gateway): Routes {
   return {
     createToken: async (call) => {
       const { name, owner, scopes, expiresInMs } = call.body;
@@ -33,6 +33,7 @@ export function tokenRoutes({ store, auth }: Gateway): Routes {
       const id = param(call, "token");
       if (!(await store.revokeToken(id))) throw notFound("token", id);
       auth.forget(id);
+      revocation.changed();
       return { ok: true };
     },
     listAudit: ({ query }) => store.listAudit(pageOptions(query)),

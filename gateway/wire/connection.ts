@@ -1,15 +1,17 @@
 /** The gateway's connection to NATS: made in the background, made again for ever, and never a reason to fail at the start. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { connect, credsAuthenticator, type NatsConnection } from "nats";
+import { credsAuthenticator, type NatsConnection } from "nats";
 import type { Logger } from "pino";
+import { dial, type NatsServers } from "./dial.ts";
 
-export type ConnectionOptions = {
-  servers: readonly string[];
+export type ConnectionOptions = NatsServers & {
   /** the content of gateway.creds */
   creds: Uint8Array;
   name: string;
   log: Logger;
   signal: AbortSignal;
+  /** each time that it connects */
+  onUp?: () => void;
 };
 
 export type ConnectionEvents = {
@@ -28,20 +30,24 @@ const CONNECT_TIMEOUT_MS = 5_000;
 /** Connects until it works; afterwards the client connects again by itself. Returns at once. */
 export function keepConnected(options: ConnectionOptions, events: ConnectionEvents): void {
   const { log } = options;
+  const up = () => {
+    events.up();
+    options.onUp?.();
+  };
   const run = async () => {
     const connection = await firstConnection(options);
     if (!connection) return;
     events.made(connection);
     // The first `status` may come only later, and a connection that just broke says so there.
     const changes = connection.status();
-    events.up();
+    up();
     for await (const change of changes) {
       if (change.type === "disconnect" || change.type === "staleConnection") {
         log.warn({ change: change.type }, "NATS is not connected");
         events.down();
       } else if (change.type === "reconnect") {
         log.info({ server: change.server }, "NATS is connected again");
-        events.up();
+        up();
       } else if (change.type === "error") log.error({ err: change.error }, "NATS refused something");
     }
     events.down();
@@ -53,8 +59,7 @@ async function firstConnection(options: ConnectionOptions): Promise<NatsConnecti
   const { servers, creds, name, log, signal } = options;
   for (let attempt = 0; !signal.aborted; attempt++) {
     try {
-      const connection = await connect({
-        servers: [...servers],
+      const connection = await dial(options, {
         authenticator: credsAuthenticator(creds),
         name,
         maxReconnectAttempts: -1,

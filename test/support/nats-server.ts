@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ensureNatsAuth, NATS_CONFIG_FILE } from "../../deploy/nats/auth.ts";
 import { ensureNatsServer } from "../../deploy/nats/server.ts";
@@ -81,7 +81,9 @@ export async function startNats(options: TestNatsOptions = {}): Promise<TestNats
     },
     authDir,
     kill: () => end("SIGKILL"),
-    wipe: () => rm(own, { recursive: true, force: true }),
+    async wipe() {
+      for (const path of [own, join(authDir, "accounts")]) await rm(path, { recursive: true, force: true });
+    },
     async restart({ port: which = "same" } = {}) {
       await end("SIGTERM");
       if (which === "other") port = await freePort();
@@ -96,7 +98,7 @@ type Launch = { port: number; config: string; storeDir: string };
 
 async function launch(path: string, { port, config, storeDir }: Launch): Promise<ChildProcess> {
   const args = ["--config", config, "--addr", "127.0.0.1", "--port", String(port), "--store_dir", storeDir];
-  const child = spawn(path, args, { stdio: ["ignore", "ignore", "pipe"] });
+  const child = spawn(path, args, { cwd: dirname(config), stdio: ["ignore", "ignore", "pipe"] });
   // A test process that dies must not leave its server behind.
   const killNow = () => child.kill("SIGKILL");
   process.once("exit", killNow);

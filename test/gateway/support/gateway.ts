@@ -74,6 +74,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
         dispatcher = (options.dispatcher ?? createUnwiredDispatcher)(parts);
         return dispatcher;
       },
+      openRevocation: () => ({ changed: () => undefined }),
       mintCredentials: async () => ({ jwt: "jwt", servers: ["nats://127.0.0.1:4222"], expiresAt: 1 }),
     },
   });

@@ -20,7 +20,7 @@ describe("the auth directory of a nats-server", () => {
     await ensureNatsAuth(dir);
     expect((await stat(dir)).mode & 0o777).toBe(0o700);
     const names = (await readdir(dir)).sort();
-    expect(names).toEqual(["authority.json", "gateway.creds", "nats.conf", "signer.json"]);
+    expect(names).toEqual(["authority.json", "gateway.creds", "nats.conf", "revoker.json", "signer.json"]);
     for (const name of names) expect((await stat(join(dir, name))).mode & 0o777, name).toBe(0o600);
   });
 

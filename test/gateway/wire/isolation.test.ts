@@ -3,7 +3,12 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { connect, credsAuthenticator, type NatsConnection } from "nats";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { GATEWAY_CREDS_FILE, mintAgentCredentials, readSigner } from "../../../gateway/wire/credentials.ts";
+import {
+  GATEWAY_CREDS_FILE,
+  mintAgentCredentials,
+  readRevoker,
+  readSigner,
+} from "../../../gateway/wire/credentials.ts";
 import { newId } from "../../../protocol/ids.ts";
 import { inboxPrefix, subjects } from "../../../protocol/subjects.ts";
 import { connectAsAgent } from "../../support/agent-connection.ts";
@@ -124,6 +129,29 @@ describe("isolation of endpoints on NATS", () => {
       await said(seen);
       expect(seen, subject).toEqual([`subscription ${subject}`]);
     }
+    await connection.close();
+  });
+
+  it("the revoker's user can push accounts and nothing else", async () => {
+    const keys = await readRevoker(nats.authDir);
+    const authenticator = credsAuthenticator(new TextEncoder().encode(keys?.creds));
+    const connection = await connect({ servers: nats.url, authenticator, inboxPrefix: "_INBOX_revoker" });
+    const seen: string[] = [];
+    void note(connection, seen);
+    for (const subject of ["$SYS.REQ.SERVER.PING", "$SYS.REQ.CLAIMS.DELETE", "$SYS.REQ.SERVER.X.KICK", "anything"]) {
+      seen.length = 0;
+      connection.publish(subject, "x");
+      await connection.flush();
+      await said(seen);
+      expect(seen, subject).toEqual([`publish ${subject}`]);
+    }
+    seen.length = 0;
+    connection.subscribe("$SYS.>", { callback: () => {} });
+    await connection.flush();
+    await said(seen);
+    expect(seen).toEqual(["subscription $SYS.>"]);
+    const answer = await connection.request("$SYS.REQ.CLAIMS.UPDATE", "not a document", { timeout: 5_000 });
+    expect(answer.json()).toMatchObject({ error: { code: 500 } });
     await connection.close();
   });
 

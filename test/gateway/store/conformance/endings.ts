@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { Effects } from "../../../../gateway/store/port.ts";
 import { createWorld, DAY_MS, FUNCTION, type OpenStore, OWNER, putFunction } from "./world.ts";
 
 export function endingRules(open: OpenStore): void {
@@ -140,6 +141,23 @@ export function endingRules(open: OpenStore): void {
       expect((await world.store.deleteFunction(FUNCTION, OWNER)).deleted).toBe(false);
       expect((await world.store.deleteFunction(FUNCTION, null)).deleted).toBe(true);
       expect(await world.store.functionCode(FUNCTION)).toBeUndefined();
+    });
+
+    it("what the deletion of a function or an endpoint ends is handed over slice by slice", async () => {
+      const world = await createWorld(open);
+      const many = 3000;
+      const deletions = [
+        (onSlice: (effects: Effects) => void) => world.store.deleteFunction(FUNCTION, OWNER, onSlice),
+        (onSlice: (effects: Effects) => void) => world.store.deleteEndpoint(world.endpoint, onSlice),
+      ];
+      for (const remove of deletions) {
+        await world.submit({ tasks: Array.from({ length: many }, () => ({})) });
+        const slices: number[] = [];
+        expect(await remove(({ events }) => void slices.push(events.length))).toMatchObject({ events: [] });
+        expect(slices.length).toBeGreaterThan(1);
+        expect(slices.reduce((sum, n) => sum + n, 0)).toBe(many);
+        await putFunction(world.store, OWNER, FUNCTION);
+      }
     });
 
     it("a deleted endpoint's tasks are cancelled; its name is free again", async () => {
