@@ -1,6 +1,6 @@
 /** What every command is given. */
 import type { Environment } from "../deploy/directories.ts";
-import type { Farcall } from "../sdk/index.ts";
+import type { Farcall, FarcallOptions } from "../sdk/index.ts";
 import type { Terminal } from "./output/terminal.ts";
 
 export type CliContext = {
@@ -11,8 +11,8 @@ export type CliContext = {
   signal: AbortSignal;
   /** What a second Ctrl-C does before the process ends at once. */
   onForce(action: () => Promise<unknown>): void;
-  /** The SDK's client for this environment, made at the first call and closed at the end. */
-  connect(): Promise<Farcall>;
+  /** The SDK's client for this environment, made at the first call, whose options it takes, and closed at the end. */
+  connect(options?: Pick<FarcallOptions, "retryForMs" | "onOutage">): Promise<Farcall>;
   /** The exit code, when it is not 0. */
   exit(code: number): void;
 };

@@ -13,6 +13,8 @@ import { createProgram } from "./program.ts";
 const interrupted = new AbortController();
 /** How long a command may take to end after Ctrl-C; `up` says itself what a second one does. */
 const END_TIMEOUT_MS = 3_000;
+/** How long a gateway that has answered before is tried again. */
+const RETRY_FOR_MS = 60_000;
 const endNow = async () => process.exit(EXIT.interrupted);
 let force: () => Promise<unknown> = endNow;
 for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
@@ -36,7 +38,7 @@ const context: CliContext = {
   onForce: (action) => {
     force = action;
   },
-  async connect() {
+  async connect(options = {}) {
     if (!client) {
       if (!isConfigured(process.env)) {
         throw new ApiError(
@@ -45,7 +47,7 @@ const context: CliContext = {
         );
       }
       const { Farcall } = await import("../sdk/index.ts");
-      client = new Farcall({ connectForMs: 2_000 });
+      client = new Farcall({ connectForMs: 2_000, retryForMs: RETRY_FOR_MS, ...options });
     }
     return client;
   },

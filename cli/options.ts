@@ -41,6 +41,7 @@ export type CallFlags = {
   gpus?: number;
   env?: string[];
   atMostOnce?: boolean;
+  gatewayTimeout: number;
 };
 
 /** The options of a call, for `call`, `map` and `run`. */
@@ -56,7 +57,13 @@ export function addCallOptions(command: Command): Command {
     .option("--memory <MB>", "memory that it needs, and may use", wholeNumber(0, 64 * 1024 * 1024))
     .option("--gpus <count>", "GPUs that it needs", wholeNumber(0, 64))
     .option("--env <name=value>", "an environment variable; may be repeated", collect)
-    .option("--at-most-once", "never start it a second time, also when it may have been lost");
+    .option("--at-most-once", "never start it a second time, also when it may have been lost")
+    .option(
+      "--gateway-timeout <duration>",
+      "give up waiting when the gateway does not answer for this long; the task goes on",
+      durationMs,
+      60_000,
+    );
 }
 
 /** The function as the flags ask for it to be called. */

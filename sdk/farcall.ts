@@ -49,7 +49,7 @@ export class Farcall {
     };
     this.#retry = retry;
     const connect = () => this.#connect(options);
-    this.#http = createHttpClient({ connect, retry, signal: this.#closed.signal });
+    this.#http = createHttpClient({ connect, retry, signal: this.#closed.signal, onOutage: options.onOutage });
     this.#engine = createEngine({
       http: this.#http,
       defaultEndpoint: async () => (await connect()).connection.endpoint,

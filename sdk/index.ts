@@ -14,6 +14,6 @@ export { Farcall } from "./farcall.ts";
 export type { Group } from "./group.ts";
 export type { GroupResult } from "./group-results.ts";
 export type { Items, MapOptions, MapResult, MapResults } from "./map.ts";
-export type { FarcallOptions } from "./options.ts";
+export type { FarcallOptions, Outage } from "./options.ts";
 export type { AnyFunction, Remote } from "./remote.ts";
 export type { Task } from "./task.ts";

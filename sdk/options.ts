@@ -23,9 +23,19 @@ export type FarcallOptions = {
   retryForMs?: number;
   /** the same as long as the gateway was never reached; 10 seconds */
   connectForMs?: number;
+  /** told of every try that got no answer while the gateway is away, and once with undefined when it answers again */
+  onOutage?: (outage: Outage | undefined) => void;
   /** submits under way at a time; 4 */
   maxSubmits?: number;
 };
+
+/**
+ * A gateway that does not answer: since when, and how the last try failed.
+ *
+ * @example
+ * new Farcall({ onOutage: (outage) => console.error(outage ? `no gateway: ${outage.why}` : "it is back") });
+ */
+export type Outage = { url: string; forMs: number; why: string };
 
 export type Connection = { url: string; token: string | undefined; endpoint: string | undefined };
 export type Profile = { url?: string; token?: string; endpoint?: string };

@@ -1,11 +1,12 @@
 import type { Command } from "commander";
 import { parseArguments } from "../calls/arguments.ts";
 import { addTargetOptions, type TargetOptions, targetOf } from "../calls/target.ts";
+import { createWaiting } from "../calls/waiting.ts";
 import { addCommand } from "../command.ts";
 import type { CliContext } from "../context.ts";
 import { addCallOptions, type CallFlags, collect, withFlags } from "../options.ts";
-import { valueJson, valueText } from "../output/value.ts";
 import { writeOutput } from "../tasks/logs.ts";
+import { showValue } from "../tasks/result.ts";
 
 type CallCommandOptions = TargetOptions &
   CallFlags & { kwarg?: string[]; wait: boolean; logs?: boolean; json?: boolean };
@@ -39,21 +40,18 @@ export function registerCall(program: Command, context: CliContext): void {
 
 async function call(context: CliContext, words: string[], options: CallCommandOptions): Promise<void> {
   const { terminal, signal } = context;
-  const farcall = await context.connect();
+  const waiting = createWaiting(context, options);
+  const farcall = await context.connect(waiting.connection);
   const { remote, rest } = await targetOf(farcall, words, options);
   const task = withFlags(farcall, remote, { flags: options, signal }).submit(...parseArguments(rest, options.kwarg));
-  if (!options.wait) {
-    await task.accepted;
-    if (options.json) terminal.json({ id: task.id });
-    else terminal.line(task.id);
-    return;
-  }
-  if (options.logs) {
-    await task.accepted;
-    for await (const chunk of farcall.tasks.follow(task.id, { signal })) await writeOutput(context, "stderr", chunk);
-  }
-  const value = await task;
-  if (options.json) terminal.json({ id: task.id, value: valueJson(value) });
-  else if (value instanceof Uint8Array && terminal.width === undefined) await terminal.write(value);
-  else if (value !== undefined) terminal.line(valueText(value));
+  const value = await waiting.until(task, async () => {
+    if (options.logs || !options.wait) await task.accepted;
+    if (!options.wait) return undefined;
+    if (options.logs) {
+      for await (const chunk of farcall.tasks.follow(task.id, { signal })) await writeOutput(context, "stderr", chunk);
+    }
+    return await task;
+  });
+  if (!options.wait) return options.json ? terminal.json({ id: task.id }) : terminal.line(task.id);
+  await showValue(context, { id: task.id, value, json: options.json });
 }

@@ -3,6 +3,7 @@ import { ApiError } from "../../protocol/errors.ts";
 import { countLines, readItems } from "../calls/items.ts";
 import { showProgress } from "../calls/progress.ts";
 import { addTargetOptions, type TargetOptions, targetOf } from "../calls/target.ts";
+import { createWaiting } from "../calls/waiting.ts";
 import { addCommand } from "../command.ts";
 import type { CliContext } from "../context.ts";
 import { EXIT } from "../exit-codes.ts";
@@ -39,7 +40,8 @@ export function registerMap(program: Command, context: CliContext): void {
 
 async function map(context: CliContext, words: string[], options: MapCommandOptions): Promise<void> {
   const { terminal, signal, stdin } = context;
-  const farcall = await context.connect();
+  const waiting = createWaiting(context, options);
+  const farcall = await context.connect(waiting.connection);
   const { remote, rest } = await targetOf(farcall, words, options);
   const file = rest[0] ?? "-";
   if (rest.length > 1) throw new ApiError("BAD_REQUEST", `one file is expected, not also ${rest.slice(1).join(" ")}`);

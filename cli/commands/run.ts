@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { createLiveOutput } from "../calls/live-output.ts";
 import { shellText } from "../calls/shell.ts";
+import { createWaiting } from "../calls/waiting.ts";
 import { addCommand } from "../command.ts";
 import type { CliContext } from "../context.ts";
 import { addCallOptions, type CallFlags, withFlags } from "../options.ts";
@@ -28,16 +29,22 @@ export function registerRun(program: Command, context: CliContext): void {
 
 async function runThere(context: CliContext, words: string[], options: RunOptions): Promise<void> {
   const { terminal, signal } = context;
-  const farcall = await context.connect();
+  const waiting = createWaiting(context, options);
+  const farcall = await context.connect(waiting.connection);
   const shell = farcall.command(TEMPLATE, { name: "shell", allowFailure: true });
   const remote = withFlags(farcall, shell, { flags: options, signal });
   const task = remote.submit({ command: shellText(words) });
-  await task.accepted;
   const output = createLiveOutput(context);
-  if (!options.json) for await (const chunk of farcall.tasks.follow(task.id, { signal })) await output.show(chunk);
-  const result = await task.catch(async (error: unknown) => {
-    await output.finish(undefined);
-    throw error;
+  const result = await waiting.until(task, async () => {
+    await task.accepted;
+    if (options.json) return task;
+    try {
+      for await (const chunk of farcall.tasks.follow(task.id, { signal })) await output.show(chunk);
+      return await task;
+    } catch (error) {
+      await output.finish(undefined);
+      throw error;
+    }
   });
   if (options.json) terminal.json({ id: task.id, ...(valueJson(result) as object) });
   else await output.finish(result);

@@ -6,6 +6,7 @@ import { collect, limitOption } from "../options.ts";
 import { type CancelOptions, cancelTasks, retryTasks } from "../tasks/change.ts";
 import { listTasks, type TaskListOptions } from "../tasks/list.ts";
 import { type LogOptions, showLogs } from "../tasks/logs.ts";
+import { showResult } from "../tasks/result.ts";
 import { showTask } from "../tasks/show.ts";
 
 /** `farcall tasks`: what was called, how it went, and what can be done about it. */
@@ -33,6 +34,11 @@ export function registerTasks(program: Command, context: CliContext): void {
     summary: "show a task: its state, why it waits, its attempts, how it failed",
     examples: [["farcall tasks show 01890a5d-…", "everything that is known of it"]],
   }).action((id: string, options: { json?: boolean }) => showTask(context, id, options));
+  addCommand(group, {
+    usage: "result <task>",
+    summary: "wait for a task's end and print its result",
+    examples: [["farcall tasks result 01890a5d-…", "also of a call whose terminal is gone"]],
+  }).action((id: string, options: { json?: boolean }) => showResult(context, id, options));
   addLogs(group, context);
   addCommand(group, {
     usage: "cancel [task...]",

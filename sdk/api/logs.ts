@@ -1,6 +1,7 @@
 /** A task's output: its tails, or live as an event stream of the server-sent kind. */
 import type { ResponseOf } from "../../protocol/operations.ts";
 import type { HttpClient } from "../http/client.ts";
+import { bytesOfBase64 } from "./base64.ts";
 
 /**
  * The tails of a task's output, and how much there was in all.
@@ -54,7 +55,7 @@ function createChunks(): (sent: SentChunk) => LogChunk | undefined {
   const shown = { stdout: 0, stderr: 0 };
   const decoders = { stdout: decoder(), stderr: decoder() };
   return ({ stream, offset, text, base64 }) => {
-    const all = base64 === undefined ? new TextEncoder().encode(text) : bytesOf(base64);
+    const all = base64 === undefined ? new TextEncoder().encode(text) : bytesOfBase64(base64);
     const bytes = all.subarray(Math.max(0, shown[stream] - offset));
     if (bytes.length === 0) return undefined;
     const at = offset + all.length - bytes.length;
@@ -63,10 +64,6 @@ function createChunks(): (sent: SentChunk) => LogChunk | undefined {
     shown[stream] = at + bytes.length;
     return { stream, offset: at, text: decoders[stream].decode(bytes, { stream: true }), bytes };
   };
-}
-
-function bytesOf(base64: string): Uint8Array {
-  return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
 }
 
 /** Cuts a byte stream into server-sent events. */

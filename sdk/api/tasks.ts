@@ -5,6 +5,7 @@ import { decodeValue } from "../../protocol/payload.ts";
 import { isTerminal, type TaskState, type TaskView } from "../../protocol/task.ts";
 import { taskErrorOf } from "../calls/pending.ts";
 import type { HttpClient } from "../http/client.ts";
+import { bytesOfBase64 } from "./base64.ts";
 import { createListing, type Listing } from "./listing.ts";
 import { followLogs, type LogChunk, type TaskLogs } from "./logs.ts";
 
@@ -83,9 +84,4 @@ async function resultValue(http: HttpClient, result: ResponseOf<"taskResult">, s
   if (result.base64 !== undefined) return decodeValue(encoding, bytesOfBase64(result.base64));
   const { bytes } = await http.read("taskResultBytes", { params: { task: result.id }, ...(signal ? { signal } : {}) });
   return decodeValue(encoding, bytes);
-}
-
-/** The bytes that base64 text stands for. */
-export function bytesOfBase64(text: string): Uint8Array {
-  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
 }

@@ -1,7 +1,7 @@
 /** The HTTP client: typed by the table of operations, repeats what may be repeated, throws what the gateway said. */
 import { ApiError } from "../../protocol/errors.ts";
 import { OPERATIONS, type Operation, type OperationName, type ResponseOf } from "../../protocol/operations.ts";
-import type { Connection } from "../options.ts";
+import type { Connection, Outage } from "../options.ts";
 import { buildPath, type LooseRequest, type RequestOf } from "./request.ts";
 import { NoAnswer, parseRetryAfter, type RetryPolicy, retryDelay, sleep } from "./retry.ts";
 import type { Answer, Transport } from "./transport.ts";
@@ -32,6 +32,7 @@ export type HttpClientDeps = {
   connect: () => Promise<Link>;
   retry: Pick<RetryPolicy, "retryForMs" | "connectForMs">;
   signal: AbortSignal;
+  onOutage?: ((outage: Outage | undefined) => void) | undefined;
 };
 
 /** Safe to send again when the outcome is unknown: all that only read, and those named by ids of ours. */
@@ -48,8 +49,23 @@ const decoder = new TextDecoder();
 const encoder = new TextEncoder();
 
 /** Makes the client over a transport. */
-export function createHttpClient({ connect, retry, signal: closed }: HttpClientDeps): HttpClient {
+export function createHttpClient({ connect, retry, signal: closed, onOutage }: HttpClientDeps): HttpClient {
   let reached = false;
+  let silentSince: number | undefined;
+
+  function noAnswer(url: string, error: unknown): NoAnswer {
+    const now = performance.now();
+    silentSince ??= now;
+    onOutage?.({ url, forMs: now - silentSince, why: describe(error) });
+    return new NoAnswer(`${url} does not answer (${describe(error)})`, { cause: error });
+  }
+
+  function answered(): void {
+    reached = true;
+    if (silentSince === undefined) return;
+    silentSince = undefined;
+    onOutage?.(undefined);
+  }
 
   async function once(name: OperationName, options: SendOptions): Promise<Answer> {
     const { connection, transport } = await connect();
@@ -71,9 +87,9 @@ export function createHttpClient({ connect, retry, signal: closed }: HttpClientD
     } catch (error) {
       if (signal.aborted) throw signal.reason;
       if (error instanceof Refused) throw error;
-      throw new NoAnswer(`${connection.url} does not answer (${describe(error)})`, { cause: error });
+      throw noAnswer(connection.url, error);
     }
-    reached = true;
+    answered();
     return answer;
   }
 
@@ -90,7 +106,7 @@ export function createHttpClient({ connect, retry, signal: closed }: HttpClientD
       } catch (thrown) {
         const failure =
           thrown instanceof Refused ? { error: thrown.error, retryAfterMs: thrown.retryAfterMs } : { error: thrown };
-        if (thrown instanceof Refused) reached = true;
+        if (thrown instanceof Refused) answered();
         const policy = { ...retry, reached, idempotent, waitForRoom: options.waitForRoom ?? true };
         const now = { tries, elapsedMs: performance.now() - started, random: Math.random() };
         const delay = options.retry === false ? undefined : retryDelay(failure, policy, now);
