@@ -16,6 +16,10 @@ export type EndpointLayout = {
   blockLogs: string;
   /** names the socket where it could not be in `run` */
   socketNote: string;
+  /** key and certificate of the link with managers on other machines */
+  linkIdentity: string;
+  /** where they find this agent */
+  linkNote: string;
   /** of managers */
   cache: string;
 };
@@ -33,6 +37,8 @@ export function endpointLayout(dir: string): EndpointLayout {
     blocks: join(dir, "run", "blocks"),
     blockLogs: join(dir, "logs"),
     socketNote: join(dir, "run", "socket"),
+    linkIdentity: join(dir, "state", "link.pem"),
+    linkNote: join(dir, "state", "link-address"),
     cache: join(dir, "cache", "managers"),
   };
 }

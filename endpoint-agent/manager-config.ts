@@ -3,13 +3,22 @@
  * node of a block; the manager reads it once. Everything in it was checked by the agent, so a manager that refuses it exits.
  */
 import { z } from "zod";
+import { MANAGER_PATH } from "./link/credential.ts";
 
-/** Where a manager dials its agent. Later adapters (TLS, NATS) are further members of this union. */
+/** Where a manager dials its agent. */
 export const ManagerDial = z.discriminatedUnion("kind", [
   z.object({
     kind: z.literal("unix"),
     /** of the socket; at most 100 bytes, in a directory of mode 0700. WebSocket URL: `managerUrl(dial)` */
     path: z.string().min(1),
+  }),
+  z.object({
+    kind: z.literal("tls"),
+    /** an address of the agent's machine */
+    host: z.string().min(1),
+    port: z.int().min(1).max(65_535),
+    /** SHA-256 of the agent's certificate (DER), in hex: whoever shows another one is not the agent */
+    fingerprint: z.string().regex(/^[0-9a-f]{64}$/),
   }),
 ]);
 export type ManagerDial = z.infer<typeof ManagerDial>;
@@ -68,7 +77,9 @@ export const BLOCK_ENV = "FARCALL_BLOCK";
 /** Exit code that tells a supervisor: do not restart this (fenced, refused, or configured wrongly). EX_CONFIG of sysexits. */
 export const EXIT_DO_NOT_RESTART = 78;
 
-/** The URL that `ws` dials. Messages are binary, one frame each, without compression. */
+/** The URL that `ws` dials; with TLS, over a connection whose certificate was compared already. */
 export function managerUrl(dial: ManagerDial): string {
-  return `ws+unix://${dial.path}:/manager`;
+  if (dial.kind === "unix") return `ws+unix://${dial.path}:${MANAGER_PATH}`;
+  const host = dial.host.includes(":") ? `[${dial.host}]` : dial.host;
+  return `ws://${host}:${dial.port}${MANAGER_PATH}`;
 }

@@ -1,5 +1,4 @@
 /** The managers of this endpoint: who may connect, what they hold, and when one is gone (PROTOCOL.md rules 13, 18, 19, 22). */
-import { timingSafeEqual } from "node:crypto";
 import { MANAGER_PROTOCOL, type ManagerToAgent } from "../protocol/manager-frames.ts";
 import type { HeldLease } from "../protocol/messages.ts";
 import { uptimeMs } from "./clock.ts";
@@ -9,6 +8,7 @@ import type { Journal } from "./journal.ts";
 import type { Log } from "./log.ts";
 import { createManager, type Manager, type ManagerHello, managerKey } from "./manager.ts";
 import type { ManagerLink, ManagerLinkHandlers } from "./manager-link.ts";
+import { sameText } from "./same-text.ts";
 
 type Hello = Extract<ManagerToAgent, { kind: "hello" }>;
 
@@ -252,10 +252,4 @@ export function createManagers(options: ManagersOptions): Managers {
 function missing(manager: Manager, holds: readonly HeldLease[]): HeldTask[] {
   const named = new Set(holds.map(([id, lease]) => `${id}/${lease}`));
   return [...manager.tasks].filter((task) => !named.has(`${task.id}/${task.lease}`));
-}
-
-function sameText(a: string, b: string): boolean {
-  const left = Buffer.from(a);
-  const right = Buffer.from(String(b));
-  return left.length === right.length && timingSafeEqual(left, right);
 }

@@ -1,11 +1,11 @@
 /** Brings an agent up from its directory and takes it down again. */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { ApiError } from "../protocol/errors.ts";
 import { type Agent, createAgent } from "./agent.ts";
 import { createBlockFiles } from "./block-files.ts";
-import { createBlocks } from "./blocks.ts";
+import { type Blocks, createBlocks } from "./blocks.ts";
 import { createBreaker } from "./breaker.ts";
 import { settle } from "./config.ts";
 import { readConfigFile } from "./config-file.ts";
@@ -16,11 +16,12 @@ import { createGatewayHttp } from "./gateway-http.ts";
 import { sayHello } from "./hello.ts";
 import { openJournal } from "./journal.ts";
 import { endpointLayout } from "./layout.ts";
+import { admission } from "./link/admission.ts";
+import { openLink } from "./link/open-link.ts";
 import { createLog, type Log } from "./log.ts";
 import { bootId, isAlive } from "./process-identity.ts";
 import { killBlockProcesses } from "./provider/block-processes.ts";
 import { createLocalProvider } from "./provider/local.ts";
-import { listenForManagers, socketPath } from "./websocket-listener.ts";
 
 export type RunOptions = {
   dir: string;
@@ -92,15 +93,21 @@ export async function runAgent(options: RunOptions): Promise<Running> {
   const epoch = await sayHello(connection, { endpoint, version, takeOver, orphanTimeoutMs, journalEpoch, log, signal });
   await journal.append([{ kind: "epoch", epoch: epoch.epoch }]);
 
-  const remembered = existsSync(layout.socketNote) ? readFileSync(layout.socketNote, "utf8") : undefined;
-  const path = socketPath(layout.run, { remembered, runtimeDir: options.runtimeDir });
-  writeFileSync(layout.socketNote, path, { mode: 0o600 });
+  let blocks: Blocks | undefined;
+  const listener = await openLink({
+    settings,
+    layout,
+    runtimeDir: options.runtimeDir,
+    log,
+    admit: (credential) => admission(agent && blocks, settings.provider.type, credential),
+    onLink: (link) => (agent as Agent).accept(link),
+  });
   const files = createBlockFiles({
     endpoint,
     dir: layout.blocks,
     logDir: layout.blockLogs,
     cacheDir: layout.cache,
-    dial: { kind: "unix", path },
+    dial: listener.dial,
     settings,
     managerMain: fileURLToPath(new URL(`./manager/main${SUFFIX}`, import.meta.url)),
     env: options.env,
@@ -122,14 +129,12 @@ export async function runAgent(options: RunOptions): Promise<Running> {
       !isAlive(manager) &&
       killBlockProcesses(`${endpoint}/${manager.block}/${manager.node}`, { exact: true }) === 0,
     blocks(parts) {
-      const provider = createLocalProvider({ endpoint, onExit: () => blocks.check() });
+      const provider = createLocalProvider({ endpoint, onExit: () => blocks?.check() });
       const breaker = createBreaker({ firstWaitMs: 500, openWaitMs: 30_000, maxWaitMs: 600_000, random: Math.random });
-      const blocks = createBlocks({ ...parts, settings, provider, files, journal, breaker, log });
+      blocks = createBlocks({ ...parts, settings, provider, files, journal, breaker, log });
       return blocks;
     },
   });
-  const listener = await listenForManagers({ path, onLink: agent.accept });
-
   const stop = async () => {
     agent?.stop();
     stopped.abort();

@@ -1,47 +1,100 @@
-/** ManagerLink over WebSockets on a unix socket in a private directory. One message is one frame, uncompressed. */
+/** ManagerLink over WebSockets, on a unix socket in a private directory or over TLS. One message is one frame, uncompressed. */
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:http";
+import { createServer, type Server } from "node:http";
+import { createServer as createTlsServer } from "node:https";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
 import { decodeFrame, encodeFrame, type Frame } from "../protocol/frame.ts";
 import type { ManagerToAgent } from "../protocol/manager-frames.ts";
+import type { Identity } from "./link/certificate.ts";
+import { type Credential, MANAGER_PATH, parseAuthorization } from "./link/credential.ts";
 import { MAX_LINK_FRAME_BYTES } from "./manager-config.ts";
 import type { ManagerLink, ManagerLinkHandlers, ManagerListener } from "./manager-link.ts";
 
 /** A unix socket's path may have 107 bytes on Linux, 103 on macOS; some are left for a directory that is moved. */
 const MAX_SOCKET_PATH = 100;
+/** Who has not shown who it is by then is cut. */
+const HANDSHAKE_MS = 10_000;
+
+/** Whether a dialler is let in before it may send a frame; `later`: the agent is not ready yet. */
+export type Admission = "yes" | "no" | "later";
 
 export type ListenerOptions = {
-  /** The socket's path; it is made anew, whatever an earlier agent left there. */
-  path: string;
+  at:
+    | {
+        kind: "unix";
+        /** The socket's path; it is made anew, whatever an earlier agent left there. */
+        path: string;
+      }
+    | {
+        kind: "tls";
+        host: string;
+        /** 0: any */
+        port: number;
+        identity: Identity;
+      };
+  admit(credential: Credential | undefined): Admission;
   onLink(link: ManagerLink): ManagerLinkHandlers;
 };
 
 /** Listens for managers. */
-export async function listenForManagers({ path, onLink }: ListenerOptions): Promise<ManagerListener> {
-  rmSync(path, { force: true });
-  const http = createServer((_request, response) => response.writeHead(426).end());
+export async function listenForManagers({ at, admit, onLink }: ListenerOptions): Promise<ManagerListener> {
+  if (at.kind === "unix") rmSync(at.path, { force: true });
+  const http = serverFor(at);
   const server = new WebSocketServer({
-    server: http,
+    noServer: true,
+    path: MANAGER_PATH,
     perMessageDeflate: false,
     maxPayload: MAX_LINK_FRAME_BYTES,
     skipUTF8Validation: true,
   });
-  server.on("connection", (socket) => accept(socket, onLink));
+  http.on("upgrade", (request, socket, head) => {
+    socket.on("error", () => socket.destroy());
+    const admission = admit(parseAuthorization(request.headers.authorization));
+    if (admission !== "yes") return refuse(socket, admission);
+    server.handleUpgrade(request, socket, head, (connection) => accept(connection, onLink));
+  });
   await new Promise<void>((resolve, reject) => {
     http.once("error", reject);
-    http.listen(path, resolve);
+    if (at.kind === "unix") http.listen(at.path, resolve);
+    else http.listen({ host: at.host, port: at.port, exclusive: true }, resolve);
   });
   return {
-    dial: { kind: "unix", path },
+    dial: dialOf(at, http),
     async close() {
       for (const client of server.clients) client.terminate();
       server.close();
+      http.closeAllConnections();
       await new Promise<void>((resolve) => http.close(() => resolve()));
-      rmSync(path, { force: true });
+      if (at.kind === "unix") rmSync(at.path, { force: true });
     },
   };
+}
+
+function serverFor(at: ListenerOptions["at"]): Server {
+  const timeouts = { headersTimeout: HANDSHAKE_MS, requestTimeout: HANDSHAKE_MS, connectionsCheckingInterval: 2_000 };
+  const answer = (_request: unknown, response: { writeHead(status: number): { end(): void } }) =>
+    response.writeHead(426).end();
+  if (at.kind === "unix") return createServer(timeouts, answer);
+  const { key, cert } = at.identity;
+  return createTlsServer(
+    { ...timeouts, key, cert, minVersion: "TLSv1.2", handshakeTimeout: HANDSHAKE_MS },
+    answer,
+  ) as unknown as Server;
+}
+
+function dialOf(at: ListenerOptions["at"], http: Server): ManagerListener["dial"] {
+  if (at.kind === "unix") return { kind: "unix", path: at.path };
+  const { port } = http.address() as AddressInfo;
+  return { kind: "tls", host: at.host, port, fingerprint: at.identity.fingerprint };
+}
+
+function refuse(socket: Duplex, admission: "no" | "later"): void {
+  const status = admission === "no" ? "401 Unauthorized" : "503 Service Unavailable";
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
 }
 
 /** Where the socket of an endpoint goes: inside its run directory, or in a short private one where that is too deep. */

@@ -1,8 +1,11 @@
 /** The manager's end of the link to its agent, over a WebSocket; dials again for ever. */
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { WebSocket } from "ws";
 import { decodeFrame, encodeFrame } from "../../protocol/frame.ts";
 import type { AgentToManager, ManagerToAgent } from "../../protocol/manager-frames.ts";
-import { MAX_LINK_FRAME_BYTES } from "../manager-config.ts";
+import { MAX_LINK_FRAME_BYTES, type ManagerDial, managerUrl } from "../manager-config.ts";
+import { type Carrier, connectTo } from "./carrier.ts";
 
 const BACKOFF_FIRST_MS = 50;
 const BACKOFF_MAX_MS = 5_000;
@@ -22,25 +25,43 @@ export type ManagerLink = {
 };
 
 export type LinkEvents = {
+  /** The agent does not know this block, or not this secret of it. */
+  onRefused(): void;
   onOpen(): void;
   onFrame(frame: AgentToManager, body: Uint8Array): void;
   onClose(reason: string): void;
 };
 
-/** Dials `url` until `close`. */
-export function dialAgent(url: string, events: LinkEvents): ManagerLink {
+/** Dials the agent until `close`; `authorization` is the header that says who dials. */
+export function dialAgent(dial: ManagerDial, authorization: string, events: LinkEvents): ManagerLink {
+  let carrier: Carrier | undefined;
   let socket: WebSocket | undefined;
   let closed = false;
   let failures = 0;
   let timer: NodeJS.Timeout | undefined;
 
-  const dial = () => {
-    const current = new WebSocket(url, {
+  const redial = (reason: string) => {
+    events.onClose(reason);
+    if (closed) return;
+    const backoff = Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** failures++);
+    timer = setTimeout(start, backoff * (0.5 + Math.random() / 2));
+  };
+  const start = () => {
+    carrier = connectTo(dial, HANDSHAKE_MS, {
+      onReady: open,
+      onFailed: (error) => closed || redial(error.message),
+    });
+  };
+  const open = (stream: Duplex | undefined) => {
+    if (closed) return stream?.destroy();
+    const current = new WebSocket(managerUrl(dial), {
+      headers: { authorization },
       perMessageDeflate: false,
       maxPayload: MAX_LINK_FRAME_BYTES,
       handshakeTimeout: HANDSHAKE_MS,
       // Masking defends proxies against scripts in browsers; on this link it would only cost a copy of every payload.
       generateMask: (mask) => mask.fill(0),
+      ...(stream && { createConnection: () => stream as Socket }),
     });
     socket = current;
     let reason = "closed";
@@ -53,19 +74,22 @@ export function dialAgent(url: string, events: LinkEvents): ManagerLink {
       const { header, body } = decodeFrame(data);
       events.onFrame(header as AgentToManager, body);
     });
+    current.on("unexpected-response", (_request, response) => {
+      reason = `the agent answered ${response.statusCode}`;
+      // From anybody but the agent this cannot come: its certificate, or its directory, was checked.
+      if (response.statusCode === 401) events.onRefused();
+      current.terminate();
+    });
     current.on("error", (error) => {
-      reason = error.message;
+      if (reason === "closed") reason = error.message;
     });
     current.on("close", () => {
       if (socket !== current) return;
       socket = undefined;
-      events.onClose(reason);
-      if (closed) return;
-      const backoff = Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** failures++);
-      timer = setTimeout(dial, backoff * (0.5 + Math.random() / 2));
+      redial(reason);
     });
   };
-  dial();
+  start();
 
   const sendBytes = (frame: Uint8Array) => {
     if (socket?.readyState === WebSocket.OPEN) socket.send(frame);
@@ -78,6 +102,7 @@ export function dialAgent(url: string, events: LinkEvents): ManagerLink {
     close() {
       closed = true;
       clearTimeout(timer);
+      carrier?.abandon();
       const last = socket;
       if (!last || last.readyState === WebSocket.CLOSED) return Promise.resolve();
       return new Promise((resolve) => {

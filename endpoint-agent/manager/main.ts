@@ -5,7 +5,8 @@ import { readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { pino } from "pino";
-import { EXIT_DO_NOT_RESTART, ManagerConfig, managerUrl } from "../manager-config.ts";
+import { authorization } from "../link/credential.ts";
+import { EXIT_DO_NOT_RESTART, ManagerConfig } from "../manager-config.ts";
 import { createDeadline } from "./deadline.ts";
 import { createEngine } from "./engine.ts";
 import { createSweeper, killLeftovers } from "./leftovers.ts";
@@ -33,7 +34,8 @@ const watchdog = startWatchdog({
   termBeforeMs: deadline.termBeforeMs,
 });
 let session: Session | undefined;
-const link: ManagerLink = dialAgent(managerUrl(config.dial), {
+const link: ManagerLink = dialAgent(config.dial, authorization({ block: config.block, secret }), {
+  onRefused: () => lifetime.stop("refused: this block is not wanted", EXIT_DO_NOT_RESTART),
   onOpen: () => session?.onOpen(),
   onFrame: (frame, body) => session?.onFrame(frame, body),
   onClose(reason) {

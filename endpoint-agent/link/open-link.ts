@@ -1,0 +1,75 @@
+/** Opens the door for an endpoint's managers: a unix socket for those of this machine, TLS for those of others. */
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { ApiError } from "../../protocol/errors.ts";
+import type { Settings } from "../config.ts";
+import type { EndpointLayout } from "../layout.ts";
+import type { Log } from "../log.ts";
+import type { ManagerListener } from "../manager-link.ts";
+import { type ListenerOptions, listenForManagers, socketPath } from "../websocket-listener.ts";
+import { linkAddress } from "./address.ts";
+import { keepIdentity } from "./certificate.ts";
+
+export type OpenLinkOptions = Pick<ListenerOptions, "admit" | "onLink"> & {
+  settings: Pick<Settings, "provider" | "link">;
+  layout: EndpointLayout;
+  runtimeDir: string | undefined;
+  log: Log;
+};
+
+/** An earlier agent may still be closing its port. */
+const PORT_TRIES = 10;
+const PORT_RETRY_MS = 500;
+
+/** Listens where the endpoint's managers will look for it, now and after a restart. */
+export async function openLink(options: OpenLinkOptions): Promise<ManagerListener> {
+  const { settings, layout, runtimeDir, admit, onLink } = options;
+  if (settings.provider.type === "local") {
+    const remembered = readNote(layout.socketNote);
+    const path = socketPath(layout.run, { remembered, runtimeDir });
+    writeFileSync(layout.socketNote, path, { mode: 0o600 });
+    return listenForManagers({ at: { kind: "unix", path }, admit, onLink });
+  }
+  const identity = keepIdentity(layout.linkIdentity);
+  const host = await linkAddress(settings.link);
+  const remembered = readNote(layout.linkNote);
+  const listen = (port: number) =>
+    listenForManagers({ at: { kind: "tls", host, port, identity }, admit, onLink }).catch((cause) => {
+      throw new ApiError("CONFIG_INVALID", `cannot listen on ${host}:${port} (link): ${cause.message}`, { cause });
+    });
+  const port = settings.link.port ?? Number(remembered?.split(" ")[1] ?? 0);
+  const listener = await repeated(() => listen(port), port === 0 ? 1 : PORT_TRIES).catch((error) => {
+    if (settings.link.port !== undefined) throw error;
+    // Better than no agent: those that run on end at their deadline, new ones find this port.
+    options.log.error({ err: error }, "the port of the last run is taken: its managers will not find this agent");
+    return listen(0);
+  });
+  const { dial } = listener;
+  if (dial.kind === "tls") {
+    const note = `${dial.host} ${dial.port}`;
+    if (remembered !== undefined && remembered.split(" ")[0] !== dial.host) {
+      options.log.warn(
+        { before: remembered, now: note },
+        "the agent's address has changed: its managers look elsewhere",
+      );
+    }
+    writeFileSync(layout.linkNote, note, { mode: 0o600 });
+    options.log.info({ address: note }, "listening for managers");
+  }
+  return listener;
+}
+
+async function repeated<T>(act: () => Promise<T>, tries: number): Promise<T> {
+  for (let left = tries - 1; ; left--) {
+    try {
+      return await act();
+    } catch (error) {
+      if (left <= 0) throw error;
+      await sleep(PORT_RETRY_MS);
+    }
+  }
+}
+
+function readNote(path: string): string | undefined {
+  return existsSync(path) ? readFileSync(path, "utf8") : undefined;
+}
