@@ -61,6 +61,10 @@ export const ERRORS = {
   NATS_SERVER_MISSING: e(500, false, "No usable nats-server was found or fetched.", "Install nats-server 2.14 or newer in one of the ways that the message lists."),
   NATS_SERVER_TOO_OLD: e(500, false, "The nats-server found is older than 2.14.", "Install a newer one, or unset FARCALL_NATS_SERVER."),
   NODE_TOO_OLD: e(500, false, "This Node.js is older than 22.19.", "Install Node 24, or run `npm ci` in the repository, which brings one."),
+  SSH_FAILED: e(503, true, "A host cannot be reached over SSH, or the connection was lost.", "Check the name and the network with `ssh -v`; then try again, every step may be repeated."),
+  SSH_HOST_KEY: e(403, false, "A host's SSH key is unknown, changed or revoked.", "Compare it with what the site publishes before you accept it."),
+  SSH_LOGIN_REFUSED: e(401, false, "The login over SSH was refused.", "Check user, key and password; it was tried once, because servers lock out those who try often."),
+  SITE_UNFIT: e(500, false, "The site lacks something that an agent there needs.", "The message says what, and which other way there is."),
   SUBMIT_FAILED: e(503, true, "The site's scheduler refused a block.", "Read the scheduler's own words; `farcall endpoint status` shows them."),
 } as const satisfies Record<string, ErrorEntry>;
 

@@ -22,10 +22,15 @@ describe("dependencies", () => {
   });
 
   it("may not run install scripts, but for node", () => {
-    expect(manifest.allowScripts).toEqual({ node: true, esbuild: false });
+    expect(manifest.allowScripts).toEqual({ node: true, esbuild: false, ssh2: false, "cpu-features": false });
     const scripted = Object.entries(lock.packages).filter(([, entry]) => entry.hasInstallScript);
-    // esbuild's script stays off: its binary comes as an optional package
-    expect(scripted.map(([path]) => path.split("node_modules/").at(-1)).sort()).toEqual(["esbuild", "node"]);
+    // esbuild's script stays off: its binary comes as an optional package; ssh2 does without the natives that its scripts build
+    expect(scripted.map(([path]) => path.split("node_modules/").at(-1)).sort()).toEqual([
+      "cpu-features",
+      "esbuild",
+      "node",
+      "ssh2",
+    ]);
   });
 
   it("come from the npm registry, with a checksum", () => {
@@ -45,7 +50,8 @@ describe("dependencies", () => {
         .map((name) => name.split("/", name.startsWith("@") ? 2 : 1).join("/")),
     );
     // what is run rather than imported
-    for (const tool of ["@biomejs/biome", "@types/node", "@types/ws", "node", "typescript"]) used.add(tool);
+    for (const tool of ["@biomejs/biome", "@types/node", "@types/ssh2", "@types/ws", "node", "typescript"])
+      used.add(tool);
     used.delete("farcall");
     expect([...used].sort()).toEqual(Object.keys(named).sort());
   });

@@ -1,0 +1,58 @@
+/** Which way to log in is tried next. Pure: a server punishes those who try too often. */
+
+/** What there is to log in with. */
+export type Credential = { type: "agent" | "file"; name: string };
+
+export type Attempt =
+  | { type: "none" }
+  | { type: "key"; credential: Credential }
+  | { type: "keyboard-interactive" }
+  | { type: "password" };
+
+export type AuthOrder = {
+  /**
+   * The next attempt, or false when there is none that makes sense. `left` is what the server still takes, null before it
+   * was asked; `partial`: the last attempt was accepted and one more is wanted.
+   */
+  next(left: readonly string[] | null, partial: boolean): Attempt | false;
+  /** The server took the key of the last attempt, so that what is left must be asked anew. */
+  signed(): void;
+};
+
+/** Servers end a connection after six refused keys (MaxAuthTries), before a password could be asked. */
+const MOST_KEYS = 4;
+
+/** An order for one connection: keys first, then what a person types, and that once. */
+export function createAuthOrder(credentials: readonly Credential[]): AuthOrder {
+  const keys = credentials.slice(0, MOST_KEYS);
+  let last: Attempt["type"] | undefined;
+  let askAnew = false;
+  return {
+    signed() {
+      askAnew = true;
+    },
+    next(left, partial) {
+      const attempt = decide(left, partial);
+      last = attempt === false ? undefined : attempt.type;
+      return attempt;
+    },
+  };
+
+  function decide(left: readonly string[] | null, partial: boolean): Attempt | false {
+    if (left === null) return { type: "none" };
+    const typed = last === "keyboard-interactive" || last === "password";
+    // One wrong password is a mistake, three are an attack: fail2ban counts them.
+    if (typed && !partial) return false;
+    if (askAnew) {
+      askAnew = false;
+      return { type: "none" };
+    }
+    if (left.includes("publickey")) {
+      const credential = keys.shift();
+      if (credential) return { type: "key", credential };
+    }
+    if (left.includes("keyboard-interactive")) return { type: "keyboard-interactive" };
+    if (left.includes("password")) return { type: "password" };
+    return false;
+  }
+}

@@ -1,0 +1,94 @@
+/** Decides on the key that a host shows, before anything secret is sent to it. */
+import { randomBytes } from "node:crypto";
+import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { ApiError } from "../../protocol/errors.ts";
+import type { SshHost } from "./host.ts";
+import { fingerprint, judgeHostKey } from "./host-key.ts";
+import { hashName, hostName, type KnownHost, keyType, knownHostLine, parseKnownHosts } from "./known-hosts.ts";
+import { harmless, type Prompter } from "./prompter.ts";
+
+/** All lines of the host's known_hosts files, with the file that each came from. */
+export type KnownHostsOf = (KnownHost & { file: string })[];
+
+/** Reads the files that are there. */
+export function readKnownHosts(files: readonly string[]): KnownHostsOf {
+  return files
+    .filter((file) => existsSync(file))
+    .flatMap((file) => parseKnownHosts(readFileSync(file, "utf8")).map((entry) => ({ ...entry, file })));
+}
+
+/** The names under which a host is looked for: OpenSSH takes a line without the port where none has it. */
+export function namesOf(host: SshHost): string[] {
+  if (host.hostKeyAlias) return [host.hostKeyAlias.toLowerCase()];
+  return [...new Set([hostName(host.host, host.port), hostName(host.host, 22)])];
+}
+
+export type VerifyOptions = { prompter: Prompter; acceptNew: boolean };
+
+/** Resolves when the key is the host's; asks when it is not known. Throws SSH_HOST_KEY with what to do otherwise. */
+export async function verifyHostKey(host: SshHost, key: Buffer, options: VerifyOptions): Promise<void> {
+  const names = namesOf(host);
+  const name = names[0] as string;
+  const known = readKnownHosts(host.knownHosts);
+  const judged = judgeHostKey(key, names, known);
+  const shown = `${keyType(key)?.replace(/^ssh-/, "")} key ${fingerprint(key)}`;
+  if (judged.verdict === "trusted") return;
+  if (judged.verdict === "revoked") {
+    throw new ApiError("SSH_HOST_KEY", `${name} shows the ${shown}, which ${placeOf(judged.entry)} revokes`);
+  }
+  if (judged.verdict === "changed") {
+    const file = placeOf(judged.entry);
+    const how = `if its administrators confirm the new key, remove the old one: ssh-keygen -R ${quoted(name)}`;
+    const known = `${file} knows ${fingerprint(judged.entry.key)}`;
+    throw new ApiError("SSH_HOST_KEY", `${name} shows another key than before, the ${shown}; ${known}; ${how}`);
+  }
+  await decideUnknown(host, { name, shown, others: judged.others }, options);
+  remember(host, name, key);
+}
+
+async function decideUnknown(
+  host: SshHost,
+  { name, shown, others }: { name: string; shown: string; others: string[] },
+  { prompter, acceptNew }: VerifyOptions,
+): Promise<void> {
+  const also = others.length > 0 ? ` (only its ${others.join(", ")} key is known)` : "";
+  if (host.strict === "yes") {
+    throw new ApiError(
+      "SSH_HOST_KEY",
+      `${name} shows the ${shown}, which is not known${also}, and StrictHostKeyChecking is yes`,
+    );
+  }
+  const accepts = acceptNew || host.strict === "accept-new" || host.strict === "no";
+  // A host whose other keys are known and that shows none of them may be somebody else.
+  if (accepts && others.length === 0) return;
+  prompter.show(harmless(`${name} is not known${also}. It shows the ${shown}.`));
+  let answer: string;
+  try {
+    answer = await prompter.ask({ text: "Is that its key? Type yes, no or the fingerprint: ", echo: true });
+  } catch (cause) {
+    const how = "compare it with what the site publishes, then say --accept-new-host-key, or connect once with ssh";
+    throw new ApiError("SSH_HOST_KEY", `${name} shows the ${shown}, which is not known${also}; ${how}`, { cause });
+  }
+  const said = answer.trim();
+  if (said.toLowerCase() !== "yes" && !(said.startsWith("SHA256:") && shown.endsWith(` ${said}`))) {
+    throw new ApiError("SSH_HOST_KEY", `the key of ${name} was not accepted`);
+  }
+}
+
+function remember(host: SshHost, name: string, key: Buffer): void {
+  const file = host.knownHosts[0];
+  if (file === undefined || file === "none" || file === "/dev/null") return;
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  const broken = existsSync(file) && !/(^|\n)$/.test(readFileSync(file, "utf8"));
+  const written = host.hashKnownHosts ? hashName(name, randomBytes(20)) : name;
+  appendFileSync(file, `${broken ? "\n" : ""}${knownHostLine(written, key)}`, { mode: 0o600 });
+}
+
+function placeOf(entry: KnownHost): string {
+  return `${(entry as KnownHost & { file?: string }).file ?? "known_hosts"}:${entry.line}`;
+}
+
+function quoted(name: string): string {
+  return name.startsWith("[") ? `'${name}'` : name;
+}
