@@ -53,7 +53,11 @@ export const GatewayConfig = z
         maxBodyBytes: positive.default(MB),
         requestsPerSecond: positive.default(5000),
         requestBurst: positive.default(10_000),
-        streamsPerToken: positive.default(200),
+        requestsPerToken: positive
+          .default(1000)
+          .meta({ description: "requests of one token that are worked on at once" }),
+        waitsPerToken: positive.default(1000).meta({ description: "requests of one token that wait for results" }),
+        streamsPerToken: positive.default(200).meta({ description: "open event and log streams of one token" }),
         eventBufferBytes: positive.default(8 * MB),
       })
       .prefault({}),

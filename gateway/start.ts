@@ -109,7 +109,7 @@ async function createGateway(opened: Opened): Promise<Gateway> {
       store,
       log,
       rate,
-      maxStreams: limits.streamsPerToken,
+      most: { requests: limits.requestsPerToken, waits: limits.waitsPerToken, streams: limits.streamsPerToken },
       allowUnauthenticated: config.allowUnauthenticatedLoopback,
     }),
     hostCheck: createHostCheck({

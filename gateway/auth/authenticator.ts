@@ -7,6 +7,7 @@ import type { Store, TokenRow } from "../store/port.ts";
 import type { Actor } from "./authorize.ts";
 import { type Bucket, newBucket, take } from "./rate-limit.ts";
 import { hashToken, isToken } from "./token.ts";
+import { countIn, isBusy, type UnderWay } from "./under-way.ts";
 
 /** A cached row is trusted this long without a look at the store. */
 const TRUSTED_MS = 2000;
@@ -26,7 +27,8 @@ type Entry = {
   checkedAt: number;
   usedAt: number;
   touched: boolean;
-  holds: number;
+  /** what of it is under way */
+  open: UnderWay;
   bucket: Bucket;
   refreshing: Promise<Entry | undefined> | undefined;
 };
@@ -35,11 +37,14 @@ type Entry = {
 export type Authenticator = {
   /** The actor of a request. A promise only when the store must be asked. Throws UNAUTHENTICATED, RATE_LIMITED. */
   authenticate(authorization: string | undefined): Actor | Promise<Actor>;
+  /** Counts a request of the token until `leave`. Throws RATE_LIMITED when too many are under way, and counts nothing then. */
+  enter(actor: Actor): void;
+  leave(actor: Actor): void;
   /**
-   * Keeps watching a token while a stream of it is open; the returned function ends that. Throws RATE_LIMITED when the token
-   * has too many open.
+   * Keeps watching the token while a request of it waits or a stream is open; the returned function ends that. What waits is
+   * not counted as a request meanwhile. Throws RATE_LIMITED when the token has too many of the kind.
    */
-  hold(actor: Actor): () => void;
+  hold(actor: Actor, kind: "waits" | "streams"): () => void;
   /** Makes a revoked token end at once on this gateway. */
   forget(tokenId: string): void;
   /** Re-reads the tokens in use and writes when they were last used, until the signal ends it. */
@@ -51,8 +56,8 @@ export type AuthenticatorOptions = {
   store: Pick<Store, "findToken" | "touchTokens">;
   log: Logger;
   rate: { perSecond: number; burst: number };
-  /** streams that one token may have open */
-  maxStreams: number;
+  /** how many of each kind one token may have under way */
+  most: Readonly<UnderWay>;
   /** requests without a token are the local user's; only ever true on loopback */
   allowUnauthenticated: boolean;
   now?: () => number;
@@ -80,9 +85,16 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
       return known;
     }
     const entry = newEntry(hash, row);
-    if (entries.size >= MAX_CACHED) entries.delete(entries.keys().next().value as string);
+    if (entries.size >= MAX_CACHED) evict();
     entries.set(hash, entry);
     return entry;
+  }
+
+  /** Lets the oldest go that nothing of is under way: what is under way must end when its token is revoked. */
+  function evict(): void {
+    for (const entry of entries.values()) {
+      if (!isBusy(entry.open)) return void entries.delete(entry.hash);
+    }
   }
 
   function newEntry(hash: string, row: TokenRow): Entry {
@@ -95,7 +107,8 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
       revoked: end.signal,
     };
     const at = now();
-    const times = { checkedAt: at, usedAt: at, touched: false, holds: 0 };
+    const open = { requests: 0, waits: 0, streams: 0 };
+    const times = { checkedAt: at, usedAt: at, touched: false, open };
     const entry: Entry = { hash, row, actor, end, ...times, bucket: newBucket(rate, at), refreshing: undefined };
     byActor.set(actor, entry);
     return entry;
@@ -151,8 +164,9 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
 
   async function sweep(): Promise<undefined> {
     for (const entry of [...entries.values()]) {
-      if (entry.holds > 0 && now() - entry.checkedAt >= TRUSTED_MS) await refreshOnce(entry);
-      else if (entry.holds === 0 && !entry.touched && now() - entry.usedAt >= IDLE_MS) entries.delete(entry.hash);
+      const busy = isBusy(entry.open);
+      if (busy && now() - entry.checkedAt >= TRUSTED_MS) await refreshOnce(entry);
+      else if (!busy && !entry.touched && now() - entry.usedAt >= IDLE_MS) entries.delete(entry.hash);
     }
     return undefined;
   }
@@ -174,16 +188,22 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
       if (age >= TRUSTED_MS) refreshOnce(entry).catch((err) => log.warn({ err }, "a token could not be read again"));
       return admit(entry);
     },
-    hold(actor) {
+    enter(actor) {
       const entry = byActor.get(actor);
-      if (entry && entry.holds >= options.maxStreams) {
-        throw new ApiError("RATE_LIMITED", `this token has ${options.maxStreams} streams open`, {
-          details: { retryAfterMs: 5000 },
-        });
-      }
-      if (entry) entry.holds++;
+      if (entry) countIn(entry.open, "requests", options.most);
+    },
+    leave(actor) {
+      const entry = byActor.get(actor);
+      if (entry) entry.open.requests--;
+    },
+    hold(actor, kind) {
+      const entry = byActor.get(actor);
+      if (!entry) return () => undefined;
+      countIn(entry.open, kind, options.most);
+      if (kind === "waits") entry.open.requests--;
       return () => {
-        if (entry) entry.holds--;
+        entry.open[kind]--;
+        if (kind === "waits") entry.open.requests++;
       };
     },
     forget(tokenId) {

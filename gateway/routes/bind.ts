@@ -60,12 +60,15 @@ function createServe(gateway: Gateway, name: OperationName, handler: AnyHandler)
     const call = { context, actor: ANONYMOUS, params: context.req.param() } as unknown as AnyCall;
     let response: Response;
     let outcome = "ok";
+    let entered = false;
     try {
       hostCheck(context.req.header("host"), context.req.header("origin"));
       if (!isOpen) {
         const actor = auth.authenticate(context.req.header("authorization"));
         call.actor = actor instanceof Promise ? await actor : actor;
         authorize(call.actor, name);
+        auth.enter(call.actor);
+        entered = true;
       }
       if (operation.query) {
         call.query = parseWith(operation.query, queryOf(context, operation.query), "query") as AnyCall["query"];
@@ -77,6 +80,8 @@ function createServe(gateway: Gateway, name: OperationName, handler: AnyHandler)
       const error = toApiError(thrown);
       outcome = error.code;
       response = errorResponse(error, log, name);
+    } finally {
+      if (entered) auth.leave(call.actor);
     }
     await audit?.(call, outcome);
     metrics.request(name, response.status);

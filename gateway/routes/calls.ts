@@ -31,11 +31,12 @@ export function callRoutes(gateway: Gateway): Routes {
       return { ...(await submitTasks(gateway, call.actor, batch)), ids };
     },
     invoke: async (call) => {
+      const release = call.body.waitMs > 0 ? gateway.auth.hold(call.actor, "waits") : undefined;
       const { text, ended } = await invokeFunction(gateway, call.actor, {
         ...call.body,
         function: param(call, "function"),
         clientGone: call.context.req.raw.signal,
-      });
+      }).finally(release);
       return jsonText(text, ended ? 200 : 202);
     },
     retryTask: async (call) => {

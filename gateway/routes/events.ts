@@ -25,7 +25,7 @@ export function eventRoutes(gateway: Gateway): Routes {
         throw badField("query.group", groups.length, `at most ${MAX_GROUPS}`);
       const frames = context.req.header("accept") === FRAME_MEDIA_TYPE;
       const results = query.results === "true" ? "" : "-no-results";
-      const release = auth.hold(actor);
+      const release = auth.hold(actor, "streams");
       const bytes = streams.open({
         filter: { owner: actor.owner, groups },
         form: `${frames ? "frames" : "sse"}${results}` as EventForm,
@@ -39,7 +39,7 @@ export function eventRoutes(gateway: Gateway): Routes {
     taskLogs: async (call) => {
       const view = await visibleTask(store, call.actor, "taskLogs", param(call, "task"));
       if (call.query.follow === "false") return logTail(gateway, call, view.id);
-      const release = auth.hold(call.actor);
+      const release = auth.hold(call.actor, "streams");
       const bytes = followLog(gateway, view, {
         stream: call.query.stream,
         encoding: call.query.encoding,

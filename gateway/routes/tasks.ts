@@ -46,7 +46,9 @@ export function taskRoutes(gateway: Gateway): Routes {
     taskResult: async (call) => {
       const { id, owner } = await visibleTask(store, call.actor, "taskResult", param(call, "task"));
       const signals = [call.actor.revoked, call.context.req.raw.signal, gateway.ending];
-      const view = await waitForEnd(gateway, { id, owner }, { waitMs: call.query.waitMs, signals });
+      const { waitMs } = call.query;
+      const release = waitMs > 0 ? gateway.auth.hold(call.actor, "waits") : undefined;
+      const view = await waitForEnd(gateway, { id, owner }, { waitMs, signals }).finally(release);
       if (!view) throw notFound("task", id);
       return jsonText(await taskResultText(store, view), isTerminal(view.state) ? 200 : 202);
     },

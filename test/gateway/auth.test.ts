@@ -90,7 +90,7 @@ describe("a cached token", () => {
       },
       log: pino({ level: "silent" }),
       rate: { perSecond: 1e6, burst: 1e6 },
-      maxStreams: 2,
+      most: { requests: 2, waits: 1, streams: 2 },
       allowUnauthenticated: false,
       now: () => state.now,
     });
@@ -111,7 +111,7 @@ describe("a cached token", () => {
     const stop = new AbortController();
     const running = auth.run(stop.signal);
     const actor = await authenticate();
-    const release = auth.hold(actor);
+    const release = auth.hold(actor, "streams");
     state.now = 3000;
     state.row = undefined;
     await expect.poll(() => actor.revoked.aborted, { timeout: 10_000 }).toBe(true);
