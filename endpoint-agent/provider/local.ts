@@ -1,9 +1,10 @@
 /** Blocks on this machine: each node of a block is a manager process of its own session. */
 import { spawn } from "node:child_process";
-import { closeSync, openSync, readFileSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import { BLOCK_ENV } from "../manager-config.ts";
 import { isAlive, type ProcessIdentity, startTimeOf } from "../process-identity.ts";
 import { findBlockProcesses, killBlockProcesses } from "./block-processes.ts";
+import { lastWords } from "./last-words.ts";
 import type { JobStatus, Provider } from "./port.ts";
 
 export type LocalOptions = {
@@ -110,25 +111,4 @@ function describeEnd(code: number | null, signalName: string | null, logFile: st
   const how = signalName ? `the manager was ended by ${signalName}` : `the manager ended with exit code ${code}`;
   const last = code === 0 ? undefined : lastWords(logFile);
   return last ? `${how}: ${last}` : how;
-}
-
-/** The last line of a log that says something, without the JSON around it. */
-function lastWords(logFile: string): string | undefined {
-  let lines: string[];
-  try {
-    lines = readFileSync(logFile, "utf8").slice(-8_192).trimEnd().split("\n");
-  } catch {
-    return undefined;
-  }
-  for (const line of lines.reverse()) {
-    const text = line.trim();
-    if (text === "" || text === "}" || text.startsWith("at ") || text.startsWith("Node.js v")) continue;
-    try {
-      const record = JSON.parse(text) as { level?: number; msg?: string; err?: { message?: string } };
-      if ((record.level ?? 0) >= 40) return record.err?.message ? `${record.msg}: ${record.err.message}` : record.msg;
-    } catch {
-      return text.slice(0, 300);
-    }
-  }
-  return undefined;
 }

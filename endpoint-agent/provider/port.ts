@@ -26,11 +26,17 @@ export type JobStatus = {
   reason: string | null;
   /** it will never start as it was asked for: cancelled, and counted as a failed submission */
   hopeless?: true;
+  /** gone: the site ended it, by walltime, preemption or a cancel; work that it had counts no attempt */
+  taken?: true;
 };
 
 export type Provider = {
-  /** How often `status` may be asked. */
+  /** When `status` can have something new, from now. It may be asked at any time; then it says what it knows. */
   readonly statusIntervalMs: number;
+  /** How long a cancelled job may take to end before it is cancelled again, with force. Default: 10 s. */
+  readonly cancelGraceMs?: number;
+  /** Why nothing is known of the jobs, in the scheduler's own words; null while it answers. */
+  readonly trouble?: string | null;
   /** Asks for a block. When it rejects, whether the block exists is unknown: `find` tells. */
   submit(request: BlockRequest): Promise<JobId>;
   /**
@@ -40,6 +46,9 @@ export type Provider = {
   status(ids: readonly JobId[]): Promise<Map<JobId, JobStatus>>;
   /** Asks for their end; `status` says when it came. `force` does not leave time for goodbyes. */
   cancel(ids: readonly JobId[], options: { force: boolean }): Promise<void>;
-  /** The job of a block whose submission was not answered, or undefined when there is certainly none. */
+  /**
+   * The job of a block whose submission was not answered, or undefined when there is certainly none. Rejects while that is
+   * not known.
+   */
   find(name: string): Promise<JobId | undefined>;
 };

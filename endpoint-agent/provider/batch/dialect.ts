@@ -30,12 +30,18 @@ export type ListedJob = {
   reason: string | null;
   /** it waits for something that will never come, as a partition that is too small */
   hopeless?: true;
+  /** gone: the scheduler has given it up, but its processes may live, as after the loss of a node's connection */
+  unproven?: true;
+  /** gone: the site ended it, by walltime, preemption or a cancel: not the fault of what ran in it */
+  taken?: true;
 };
 
 export type Dialect = {
   readonly type: BatchConfig["type"];
   /** how long a job's name may be */
   readonly nameLength: number;
+  /** variables that its commands need, as one that sets the form of dates */
+  readonly env?: Readonly<Record<string, string>>;
   /** The directive lines of the script, below its first line. */
   directives(job: Job): string[];
   /** The command that submits a script given on its standard input. */

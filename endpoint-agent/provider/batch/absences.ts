@@ -1,0 +1,114 @@
+/** Jobs that the scheduler's lists no longer have: unknown, until something proves their end (FAULTS.md B11). */
+import { DEAD_AFTER_DEADLINE_MS } from "../../managers.ts";
+import type { JobId, JobStatus } from "../port.ts";
+import type { CommandOutput, Dialect, ListedJob } from "./dialect.ts";
+import type { List } from "./listing.ts";
+import { parseJobId } from "./names.ts";
+import type { Timing } from "./timing.ts";
+
+export type AbsencesOptions = {
+  dialect: Pick<Dialect, "history">;
+  timing: Timing;
+  orphanTimeoutMs: number;
+  nameOf(block: string): string;
+  /** with which exit code the block's script ended; undefined when it is not known to have */
+  exitCodeOf(block: string): number | undefined;
+  lastContactAt(block: string): number | undefined;
+  run(argv: readonly string[]): Promise<CommandOutput>;
+};
+
+/** `given`: the scheduler has given it up, in these words, though its processes may live. */
+export type Absent = { job: JobId; given: string | undefined };
+
+export type Absences = {
+  /** Lists that were asked for before this need not know the job. */
+  submitted(job: JobId): void;
+  /** A list has it. */
+  over(job: JobId): void;
+  /** Those whose end is proven. */
+  judge(absent: readonly Absent[], list: List): Promise<Map<JobId, JobStatus>>;
+};
+
+/** Makes the judge. */
+export function createAbsences(options: AbsencesOptions): Absences {
+  const { dialect, timing, nameOf } = options;
+  const startedAt = timing.now();
+  const submittedAt = new Map<JobId, number>();
+  const absences = new Map<JobId, { since: number; lists: number; serial: number }>();
+  let asked: { serial: number; ended: ReadonlyMap<string, ListedJob> } | undefined;
+
+  const count = (job: JobId, list: List) => {
+    const known = absences.get(job) ?? { since: timing.now(), lists: 0, serial: 0 };
+    if (known.serial !== list.serial) known.lists++;
+    known.serial = list.serial;
+    absences.set(job, known);
+    return known;
+  };
+  /** What the second source says, asked once for each list. */
+  const history = async (jobs: readonly JobId[], list: List) => {
+    if (dialect.history === undefined || jobs.length === 0) return NOTHING;
+    if (asked?.serial !== list.serial) {
+      const ids = jobs.slice(0, MAX_ASKED).map((job) => parseJobId(job).id);
+      const ended = dialect.history.parse(await options.run(dialect.history.command(ids))) ?? [];
+      asked = { serial: list.serial, ended: new Map(ended.map((job) => [job.id, job])) };
+    }
+    return asked.ended;
+  };
+  /** Every process of the block has ended itself: nothing has told it to go on for long enough. */
+  const isDead = (job: JobId, absence: { since: number; lists: number }) => {
+    const contact = options.lastContactAt(parseJobId(job).block) ?? startedAt;
+    const silentSince = Math.max(contact, submittedAt.get(job) ?? startedAt);
+    const now = timing.now();
+    return (
+      absence.lists >= timing.minLists &&
+      now - absence.since >= timing.graceMs &&
+      now - silentSince >= options.orphanTimeoutMs + DEAD_AFTER_DEADLINE_MS
+    );
+  };
+  const judge = (absent: Absent, absence: { since: number; lists: number }, past: ListedJob | undefined) => {
+    const { block } = parseJobId(absent.job);
+    if (past && !past.unproven) return { reason: past.reason, ...(past.taken ? { taken: past.taken } : {}) };
+    const code = options.exitCodeOf(block);
+    if (code !== undefined && absent.given === undefined) return { reason: "its script has ended" };
+    if (!isDead(absent.job, absence)) return undefined;
+    if (absent.given !== undefined) return { reason: absent.given, taken: true as const };
+    return {
+      reason: "the scheduler does not know it any more, and nothing was heard of it until it was certainly over",
+    };
+  };
+
+  return {
+    submitted: (job) => void submittedAt.set(job, timing.now()),
+    over: (job) => void absences.delete(job),
+    async judge(absent, list) {
+      const judged = new Map<JobId, JobStatus>();
+      const asking = absent.filter(({ job }) => (submittedAt.get(job) ?? Number.NEGATIVE_INFINITY) < list.askedAt);
+      const past = await history(
+        asking.map(({ job }) => job),
+        list,
+      );
+      for (const one of asking) {
+        const absence = count(one.job, list);
+        const { id, block } = parseJobId(one.job);
+        const contact = options.lastContactAt(block);
+        // Who still answers has not ended, whatever others say.
+        if (contact !== undefined && timing.now() - contact < timing.answerMs) continue;
+        const known = past.get(id);
+        const end = judge(
+          one,
+          absence,
+          known && (known.name === null || known.name === nameOf(block)) ? known : undefined,
+        );
+        if (end === undefined) continue;
+        judged.set(one.job, { state: "gone", ...end });
+        absences.delete(one.job);
+        submittedAt.delete(one.job);
+      }
+      return judged;
+    },
+  };
+}
+
+/** More ids than this on one command line are asked about with a later list. */
+const MAX_ASKED = 100;
+const NOTHING: ReadonlyMap<string, ListedJob> = new Map();

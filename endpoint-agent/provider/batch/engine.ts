@@ -1,0 +1,196 @@
+/** Blocks from a batch scheduler: one engine for all dialects. Unknown is never success (DESIGN.md promise 5). */
+import { userInfo } from "node:os";
+import { join } from "node:path";
+import type { BatchConfig } from "../../provider-config.ts";
+import { lastWords } from "../last-words.ts";
+import type { BlockRequest, JobId, JobStatus, Provider } from "../port.ts";
+import { type Absent, createAbsences } from "./absences.ts";
+import type { CommandOutput, Dialect, Job, ListedJob } from "./dialect.ts";
+import { createDoubts } from "./doubts.ts";
+import { blockEnvironment, commandEnvironment } from "./environment.ts";
+import { readExitFile } from "./exit-file.ts";
+import { createListing } from "./listing.ts";
+import { formatJobId, jobName, namePrefix, parseJobId } from "./names.ts";
+import type { RunCommand } from "./run-command.ts";
+import { batchScript } from "./script.ts";
+import { huntStrays } from "./strays.ts";
+import { DEFAULT_TIMING, type Timing } from "./timing.ts";
+import { wordsOf } from "./words.ts";
+
+export type BatchOptions = {
+  dialect: Dialect;
+  config: BatchConfig;
+  endpoint: string;
+  node: { cores: number; memoryMb: number; gpus: number };
+  /** the directory of a block, as in its request */
+  dirOf(block: string): string;
+  /** its log, as in its request */
+  logFileOf(block: string): string;
+  /** blocks of earlier runs; other jobs of this endpoint are strays, and are cancelled */
+  known: readonly string[];
+  orphanTimeoutMs: number;
+  /** last word of a block's managers, on the clock of `now` */
+  lastContactAt(block: string): number | undefined;
+  run: RunCommand;
+  /** of the agent */
+  env: Readonly<Record<string, string | undefined>>;
+  log: { warn(facts: object, text: string): void };
+  signal: AbortSignal;
+  timing?: Partial<Timing>;
+};
+
+/** Makes the provider; from now on it looks for strays. */
+export function createBatchProvider(options: BatchOptions): Provider {
+  const { dialect, config, endpoint, log, signal } = options;
+  const timing: Timing = { ...DEFAULT_TIMING, intervalMs: config.statusIntervalMs, ...options.timing };
+  const { now } = timing;
+  const user = userInfo().username;
+  const nameOf = (block: string) => jobName(endpoint, block, dialect.nameLength);
+  const run = (argv: readonly string[], input = ""): Promise<CommandOutput> => {
+    const [file, ...args] = argv as [string, ...string[]];
+    const path = config.binDir === undefined ? file : join(config.binDir, file);
+    const env = commandEnvironment(options.env, dialect.env);
+    return options.run([path, ...args], { input, env, timeoutMs: config.commandTimeoutMs, signal });
+  };
+  const askPlain = async () => dialect.plain?.listed(await run(dialect.plain.list(user)));
+  const listing = createListing({
+    ...timing,
+    async ask() {
+      const argv = dialect.list(user);
+      const output = await run(argv);
+      const jobs = dialect.listed(output) ?? (output.code === 0 ? await askPlain() : undefined);
+      if (jobs === undefined) throw new Error(wordsOf(argv, output));
+      return jobs;
+    },
+    onFailure: (err) => log.warn({ err }, "the scheduler does not say how its jobs are"),
+  });
+  const answers = (block: string) => now() - (options.lastContactAt(block) ?? -Infinity) < timing.answerMs;
+  const exitFileOf = (block: string) => readExitFile(options.dirOf(block));
+  const exitCodeOf = (block: string) => exitFileOf(block)?.end?.code;
+  const absences = createAbsences({ ...options, timing, nameOf, run, exitCodeOf });
+  const doubts = createDoubts({ timing, listing, nameOf, hasBegun: (block) => exitFileOf(block) !== undefined });
+
+  const cancel = async (ids: readonly string[], { force }: { force: boolean }) => {
+    for (let i = 0; i < ids.length; i += MAX_IDS) {
+      for (const argv of dialect.cancel(ids.slice(i, i + MAX_IDS), { force })) {
+        const output = await run(argv);
+        if (output.code !== 0) throw new Error(wordsOf(argv, output));
+      }
+    }
+    listing.hasten();
+  };
+  const prefix = namePrefix(endpoint, dialect.nameLength);
+  const strays = huntStrays({ ...options, listing, nameOf, prefix, cancel });
+  /** With what the block itself said last, as people look for the reason there. */
+  const withWords = (block: string, status: JobStatus): JobStatus => {
+    if (status.state !== "gone" || status.taken || exitCodeOf(block) === 0) return status;
+    const code = exitCodeOf(block);
+    const last = lastWords(options.logFileOf(block));
+    const parts = [status.reason, code === undefined ? undefined : `exit code ${code}`, last];
+    return { ...status, reason: parts.filter((part) => part).join(": ") };
+  };
+
+  return {
+    get statusIntervalMs() {
+      return listing.waitMs;
+    },
+    cancelGraceMs: timing.cancelGraceMs,
+    get trouble() {
+      return listing.trouble;
+    },
+    async submit(request) {
+      const { script, argv } = submission(options, request);
+      strays.own(request.name);
+      const output = await run(argv, script);
+      const id = output.code === 0 ? dialect.submitted(output) : undefined;
+      if (id === undefined) {
+        doubts.add(request.name, { since: now(), output });
+        throw new Error(wordsOf(argv, output));
+      }
+      absences.submitted(formatJobId(id, request.name));
+      return formatJobId(id, request.name);
+    },
+    async status(ids) {
+      const known = new Map<JobId, JobStatus>();
+      const list = await listing.latest();
+      const absent: Absent[] = [];
+      for (const job of ids) {
+        const { id, block } = parseJobId(job);
+        const listed = list?.jobs.get(id);
+        const mine = listed && (listed.name === null || listed.name === nameOf(block)) ? listed : undefined;
+        if (mine && !mine.unproven) absences.over(job);
+        const status = statusOf(mine, { ended: exitCodeOf(block), answers: answers(block) });
+        if (status) known.set(job, withWords(block, status));
+        else absent.push({ job, given: mine?.reason ?? undefined });
+      }
+      if (!list) return known;
+      for (const [job, status] of await absences.judge(absent, list)) {
+        known.set(job, withWords(parseJobId(job).block, status));
+      }
+      await strays.check(list, ids).catch((err) => log.warn({ err }, "unwanted jobs cannot be cancelled"));
+      return known;
+    },
+    cancel: (ids, force) =>
+      cancel(
+        ids.map((job) => parseJobId(job).id),
+        force,
+      ),
+    async find(block) {
+      strays.own(block);
+      const id = await doubts.find(block);
+      if (id === undefined) {
+        strays.disown(block);
+        return undefined;
+      }
+      return formatJobId(id, block);
+    },
+  };
+}
+
+/** Exactly what is submitted for a request. */
+export function submission(
+  options: Pick<BatchOptions, "dialect" | "config" | "endpoint" | "node">,
+  request: BlockRequest,
+): { script: string; argv: string[]; job: Job } {
+  const { dialect, config, endpoint, node } = options;
+  const logFile = request.logFiles[0] as string;
+  for (const path of [logFile, request.dir]) {
+    if (!PLAIN_PATH.test(path))
+      throw new Error(`batch schedulers need a plain path, without spaces or quotes: ${path}`);
+  }
+  const job: Job = {
+    name: jobName(endpoint, request.name, dialect.nameLength),
+    nodes: request.nodes,
+    coresPerNode: node.cores,
+    memoryMbPerNode: config.requestMemory ? node.memoryMb : null,
+    gpusPerNode: node.gpus,
+    walltimeMs: request.walltimeMs,
+    logFile,
+    options: config,
+  };
+  const { dir, launch } = request;
+  return {
+    script: batchScript(dialect, { job, dir, launch, env: blockEnvironment(request.env) }),
+    argv: dialect.submit(job),
+    job,
+  };
+}
+
+/** Ids on one command line. */
+const MAX_IDS = 100;
+const PLAIN_PATH = /^\/[A-Za-z0-9_.+@:,=/-]*$/;
+
+/** What the list, the block's own exit-code file and its managers say together; undefined when that is nothing. */
+function statusOf(
+  listed: ListedJob | undefined,
+  { ended, answers }: { ended: number | undefined; answers: boolean },
+): JobStatus | undefined {
+  if (answers && (listed?.state === "gone" || listed === undefined)) {
+    return listed && { state: "running", reason: `${listed.reason}, but its managers answer` };
+  }
+  // The launcher waits for the managers, and they for all that they started.
+  if (ended === 0) return { state: "gone", reason: "its script has ended" };
+  if (listed === undefined || listed.unproven) return undefined;
+  const { state, reason, hopeless, taken } = listed;
+  return { state, reason, ...(hopeless ? { hopeless } : {}), ...(taken ? { taken } : {}) };
+}

@@ -1,0 +1,58 @@
+/** Which variables a scheduler's commands get, and which go into a block's script. */
+
+/** What finds programs and clusters. Others, as SQUEUE_FORMAT or SBATCH_PARTITION, would change the answers. */
+const FOR_COMMANDS = new Set([
+  "PATH",
+  "HOME",
+  "USER",
+  "LOGNAME",
+  "SHELL",
+  "TMPDIR",
+  "TZ",
+  "LD_LIBRARY_PATH",
+  "KRB5CCNAME",
+  "XDG_RUNTIME_DIR",
+  "SLURM_CONF",
+  "PBS_CONF_FILE",
+  "PBS_EXEC",
+  "PBS_DEFAULT",
+  "PBS_SERVER",
+  "PBSAPITIMEOUT",
+  "MOABHOMEDIR",
+  "SGE_ROOT",
+  "SGE_CELL",
+  "SGE_CLUSTER_NAME",
+  "SGE_QMASTER_PORT",
+  "SGE_EXECD_PORT",
+  "LSF_ENVDIR",
+  "LSF_SERVERDIR",
+  "LSF_BINDIR",
+  "LSF_LIBDIR",
+  "CONDOR_CONFIG",
+  "FLUX_URI",
+]);
+
+/** What a manager needs where it runs; the job's own machine knows the rest better. */
+const FOR_BLOCKS =
+  /^(PATH|LD_LIBRARY_PATH|LANG|LC_[A-Z]+|TZ|NODE_EXTRA_CA_CERTS|SSL_CERT_(FILE|DIR)|(https?|no|all)_proxy|(HTTPS?|NO|ALL)_PROXY)$/;
+
+/** For the commands: English, and nothing that the agent's user happens to have set for their own use. */
+export function commandEnvironment(
+  env: Readonly<Record<string, string | undefined>>,
+  more: Readonly<Record<string, string>> = {},
+): Record<string, string> {
+  const kept: Record<string, string> = {};
+  for (const [name, value] of Object.entries(env)) {
+    if (value !== undefined && FOR_COMMANDS.has(name)) kept[name] = value;
+  }
+  return { ...kept, ...more, LC_ALL: "C" };
+}
+
+/** For the script: nothing secret, as schedulers keep scripts where administrators read them. */
+export function blockEnvironment(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  const kept: Record<string, string> = {};
+  for (const [name, value] of Object.entries(env)) {
+    if (value !== undefined && FOR_BLOCKS.test(name)) kept[name] = value;
+  }
+  return kept;
+}

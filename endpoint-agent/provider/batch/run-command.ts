@@ -1,0 +1,83 @@
+/** Runs a scheduler's command: argv and standard input, never a shell; bounded in time and in what it may print. */
+import { spawn } from "node:child_process";
+import type { CommandOutput } from "./dialect.ts";
+
+export type CommandOptions = {
+  input: string;
+  env: Readonly<Record<string, string>>;
+  timeoutMs: number;
+  signal?: AbortSignal;
+};
+
+/** Never rejects: how it ended is in the output. Other adapters run the command elsewhere, as over SSH. */
+export type RunCommand = (argv: readonly string[], options: CommandOptions) => Promise<CommandOutput>;
+
+/** More than any list of one user's jobs; what goes beyond is garbage. */
+const MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
+/** A command that has ended, but whose standard output somebody still holds open, is not waited for longer. */
+const CLOSE_MS = 1_000;
+/** As shells say it. */
+const NOT_FOUND = 127;
+
+/** On this machine, in a process group of its own that ends with the timeout. */
+export const runCommand: RunCommand = (argv, options) =>
+  new Promise((resolve) => {
+    const [file, ...args] = argv as [string, ...string[]];
+    const child = spawn(file, args, { env: options.env, stdio: ["pipe", "pipe", "pipe"], detached: true });
+    const out = collect(child.stdout, () => kill("it printed more than anybody can read"));
+    const err = collect(child.stderr, () => kill("it printed more than anybody can read"));
+    let why: string | undefined;
+    let finished = false;
+
+    const kill = (reason: string) => {
+      why ??= reason;
+      if (child.pid !== undefined) killGroup(child.pid);
+    };
+    const onAbort = () => kill("the agent ends");
+    const timer = setTimeout(() => kill(`no answer within ${options.timeoutMs / 1000} s`), options.timeoutMs);
+    options.signal?.addEventListener("abort", onAbort, { once: true });
+    const finish = (code: number | null, note: string | undefined) => {
+      if (finished) return;
+      finished = true;
+      clearTimeout(timer);
+      options.signal?.removeEventListener("abort", onAbort);
+      child.stdout.destroy();
+      child.stderr.destroy();
+      const stderr = err.text();
+      const name = file.slice(file.lastIndexOf("/") + 1);
+      resolve({
+        // What was cut short is not to be read.
+        code: why === undefined ? code : null,
+        stdout: why === undefined ? out.text() : "",
+        stderr: note === undefined ? stderr : `${name}: ${note}${stderr === "" ? "" : `; ${stderr}`}`,
+      });
+    };
+    child.once("error", (error: NodeJS.ErrnoException) => {
+      finish(NOT_FOUND, error.code === "ENOENT" ? "command not found" : error.message);
+    });
+    child.once("exit", (code) => setTimeout(() => finish(code, why), CLOSE_MS).unref());
+    child.once("close", (code) => finish(code, why));
+    // A command that does not read its input says why on stderr.
+    child.stdin.on("error", () => {});
+    child.stdin.end(options.input);
+  });
+
+function collect(stream: NodeJS.ReadableStream, tooMuch: () => void): { text(): string } {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  stream.on("data", (chunk: Buffer) => {
+    bytes += chunk.length;
+    if (bytes <= MAX_OUTPUT_BYTES) chunks.push(chunk);
+    else tooMuch();
+  });
+  stream.on("error", () => {});
+  return { text: () => Buffer.concat(chunks).toString("utf8") };
+}
+
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch {
+    // Ended meanwhile.
+  }
+}
