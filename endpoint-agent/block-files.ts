@@ -4,8 +4,11 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { join } from "node:path";
 import type { Block } from "./block.ts";
 import type { Settings } from "./config.ts";
-import { managerCommand } from "./launcher/single.ts";
-import type { ManagerConfig, ManagerDial } from "./manager-config.ts";
+import { LAUNCH_SCRIPT } from "./launcher/launch-script.ts";
+import { launchers } from "./launcher/launchers.ts";
+import { managerCommand } from "./launcher/manager-command.ts";
+import { nodeScript } from "./launcher/node-script.ts";
+import { BLOCK_ENV, type ManagerConfig, type ManagerDial } from "./manager-config.ts";
 import type { BlockRequest } from "./provider/port.ts";
 
 /** Logs of managers that are kept, the newest. */
@@ -37,6 +40,33 @@ export function createBlockFiles(options: BlockFilesOptions): BlockFiles {
   const { settings, dir } = options;
   const secrets = new Map<string, string>();
   const dirOf = (block: string) => join(dir, block);
+  /** What a launcher runs, for blocks on other machines; returns the argv of the block's script. */
+  const writeScripts = ({ id, nodes, blockDir }: { id: string; nodes: number; blockDir: string }) => {
+    const { launcher, workers, node } = settings;
+    const launchFile = join(blockDir, "launch.sh");
+    const nodeFile = join(blockDir, "node.sh");
+    const text = nodeScript({
+      launcher: launcher.type,
+      nodes,
+      dir: blockDir,
+      command: [process.execPath, options.managerMain],
+      logPrefix: join(options.logDir, `${id}-`),
+      mark: { variable: BLOCK_ENV, prefix: `${options.endpoint}/${id}/` },
+      init: workers.init,
+      scratch: workers.scratch,
+    });
+    writeFileSync(nodeFile, text, { mode: 0o700 });
+    writeFileSync(launchFile, LAUNCH_SCRIPT, { mode: 0o700 });
+    const argv = launchers[launcher.type]({
+      nodes,
+      coresPerNode: node.cores,
+      gpusPerNode: node.gpus,
+      nodeScript: nodeFile,
+      dir: blockDir,
+      overrides: launcher.overrides,
+    });
+    return ["/bin/sh", launchFile, ...argv];
+  };
   return {
     prepare({ id, nodes, walltimeMs }) {
       const blockDir = dirOf(id);
@@ -77,7 +107,7 @@ export function createBlockFiles(options: BlockFilesOptions): BlockFiles {
         const { init } = settings.workers;
         commands.push(managerCommand({ node: process.execPath, managerMain, configFile, init }));
       }
-      const launch = commands[0] as string[];
+      const launch = writeScripts({ id, nodes, blockDir });
       return { name: id, nodes, walltimeMs, commands, launch, logFiles, env: options.env, dir: blockDir };
     },
     secretOf(block) {

@@ -74,7 +74,10 @@ export const EndpointConfig = z
         init: z
           .string()
           .optional()
-          .meta({ description: "Shell lines that a block runs before its manager, as `module load …`." }),
+          .meta({ description: "Shell lines that every node runs before its manager, as `module load …`." }),
+        scratch: z.string().startsWith("/").optional().meta({
+          description: "Directory on each node for the files of tasks. Default: TMPDIR of the node, or /tmp.",
+        }),
       })
       .prefault({})
       .meta({ id: "Workers", description: "How worker processes are started." }),
@@ -85,6 +88,14 @@ export const EndpointConfig = z
     }),
     logLevel: z.enum(["debug", "info", "warn", "error"]).default("info").meta({ description: "What is logged." }),
   })
+  .refine(
+    ({ provider, launcher, policy }) =>
+      provider.type === "local" || policy.nodesPerBlock === 1 || launcher.type !== "single",
+    {
+      path: ["launcher", "type"],
+      error: "a launcher that starts managers on all nodes, as policy.nodesPerBlock is above 1",
+    },
+  )
   .meta({ id: "EndpointConfig", title: "Farcall endpoint", description: "Configuration of a Farcall endpoint." });
 export type EndpointConfig = z.infer<typeof EndpointConfig>;
 

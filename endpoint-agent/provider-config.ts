@@ -62,7 +62,7 @@ export const ProviderConfig = z
   });
 export type ProviderConfig = z.infer<typeof ProviderConfig>;
 
-export const LAUNCHER_TYPES = ["single", "srun", "mpiexec", "aprun", "jsrun", "ibrun", "pbsdsh"] as const;
+export const LAUNCHER_TYPES = ["single", "srun", "mpiexec", "aprun", "jsrun", "ibrun", "pbsdsh", "flux"] as const;
 
 export const LauncherConfig = z
   .strictObject({

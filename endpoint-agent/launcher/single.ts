@@ -1,18 +1,5 @@
-/** Launches one manager on each node that it is given, as it is. */
+/** No launcher: one manager, where the block's script runs. */
+import type { Launcher } from "./port.ts";
 
-export type LaunchOptions = {
-  /** of the Node.js that runs managers */
-  node: string;
-  managerMain: string;
-  configFile: string;
-  /** shell lines to run first */
-  init: string | undefined;
-};
-
-/** The argv that starts a manager. */
-export function managerCommand({ node, managerMain, configFile, init }: LaunchOptions): string[] {
-  const command = [node, managerMain, "--config", configFile];
-  if (init === undefined) return command;
-  // The command comes as arguments: nothing of it is ever read as shell.
-  return ["/bin/sh", "-c", `${init}\nexec "$@"`, "sh", ...command];
-}
+/** Runs the node script as it is. */
+export const single: Launcher = ({ overrides, nodeScript }) => [...overrides, nodeScript];

@@ -13,17 +13,17 @@ import { createSweeper, killLeftovers } from "./leftovers.ts";
 import { createLifetime } from "./lifetime.ts";
 import { dialAgent, type ManagerLink } from "./link.ts";
 import { createSession, type Session } from "./session.ts";
+import { remainingTime } from "./walltime.ts";
 import { startWatchdog } from "./watchdog-client.ts";
 
-const { values } = parseArgs({ options: { config: { type: "string" } } });
-const config = readConfig(values.config);
+const { values } = parseArgs({ options: { config: { type: "string" }, dir: { type: "string" } } });
+const config = readConfig(values.config, values.dir);
 const secret = readPrivate(config.secretFile).trim();
 const log = pino(
   { level: config.logLevel, base: { block: config.block, node: config.node } },
   pino.destination({ dest: config.logFile, sync: true }),
 );
 const nonce = randomBytes(16).toString("hex");
-const startedAt = performance.now();
 
 const deadline = createDeadline(config.orphanTimeoutMs, (at) => watchdog.deadline(at));
 const watchdog = startWatchdog({
@@ -71,7 +71,7 @@ const lifetime = createLifetime({ engine, deadline, graceMs: config.limits.killG
     process.exit(exitCode);
   });
 });
-const remainingMs = () => (config.walltimeMs === null ? null : config.walltimeMs - (performance.now() - startedAt));
+const remainingMs = remainingTime(config.walltimeMs, process.env.FARCALL_ENDS_AT);
 session = createSession(
   { config, secret, nonce, engine, deadline, link, remainingMs },
   {
@@ -82,14 +82,18 @@ session = createSession(
   },
 );
 for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => lifetime.terminate(signal));
+// The block's walltime ends soon. Without a handler Node would open its debugger.
+process.on("SIGUSR1", () => lifetime.drain("its walltime ends soon"));
 process.on("SIGHUP", () => {});
 // The first worker's start is the longest part of the first call.
 engine.pool.spawn("javascript", 0);
 log.info({ nonce, pid: process.pid, capacity: config.capacity }, "manager started");
 
-function readConfig(file: string | undefined): ManagerConfig {
-  if (!file) throw new Error("usage: node main.ts --config <file>");
-  return ManagerConfig.parse(JSON.parse(readPrivate(file)));
+/** `dir` takes the place of the configuration's: on the node itself, and of this incarnation alone. */
+function readConfig(file: string | undefined, dir: string | undefined): ManagerConfig {
+  if (!file) throw new Error("usage: node main.ts --config <file> [--dir <own directory>]");
+  const parsed = ManagerConfig.parse(JSON.parse(readPrivate(file)));
+  return dir === undefined ? parsed : { ...parsed, dir };
 }
 
 /** Reads a file that nobody else may read. */

@@ -1,0 +1,16 @@
+/** `flux run`, inside an instance of Flux. */
+import type { Launcher } from "./port.ts";
+
+/** One task a node with all its cores, not bound to any. */
+export const flux: Launcher = ({ nodes, coresPerNode, gpusPerNode, overrides, nodeScript }) => [
+  "flux",
+  "run",
+  `--nodes=${nodes}`,
+  `--ntasks=${nodes}`,
+  `--cores-per-task=${coresPerNode}`,
+  ...(gpusPerNode > 0 ? [`--gpus-per-task=${gpusPerNode}`] : []),
+  "--setopt=cpu-affinity=off",
+  "--setopt=exit-timeout=none",
+  ...overrides,
+  nodeScript,
+];

@@ -1,0 +1,13 @@
+/** ibrun, the launcher of TACC's machines. */
+import type { Launcher } from "./port.ts";
+
+/** One task a node; it takes the rest from the job, which asks for one task a node. */
+export const ibrun: Launcher = ({ nodes, overrides, nodeScript }) => [
+  "env",
+  "IBRUN_TASKS_PER_NODE=1",
+  "ibrun",
+  "-n",
+  String(nodes),
+  ...overrides,
+  nodeScript,
+];
