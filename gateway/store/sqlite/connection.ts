@@ -7,6 +7,8 @@ export type Durability = "disk" | "fast";
 
 /** The WAL is moved into the database after this many 4 KB pages. */
 const CHECKPOINT_PAGES = 4000;
+/** What the WAL is long then: each page with the 24 bytes before it, after 32 at the start. */
+export const WAL_BYTES = 32 + CHECKPOINT_PAGES * (4096 + 24);
 
 /**
  * Opens the one connection that writes.

@@ -5,7 +5,7 @@ import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "
 import { ApiError } from "../../../../protocol/errors.ts";
 import { bufferOf, freeLarge } from "../../../large-buffers.ts";
 import type { StoreLimits } from "../../port.ts";
-import { type Durability, openForWriting } from "../connection.ts";
+import { type Durability, openForWriting, WAL_BYTES } from "../connection.ts";
 import { migrate } from "../schema.ts";
 import type { Call, FromThread, Reply } from "../thread-messages.ts";
 import { createBase } from "./base.ts";
@@ -13,6 +13,7 @@ import { type AnyOperations, type Committer, createCommitter } from "./committer
 import { createDisk } from "./disk.ts";
 import { createOperations } from "./operations.ts";
 import { createWal } from "./wal.ts";
+import { growWal } from "./wal-room.ts";
 
 /** Tasks in one transaction, about: some 20 ms of work. */
 const TASKS_PER_COMMIT = 8192;
@@ -34,6 +35,7 @@ function serve(port: MessagePort, { file, durability, limits, ballastBytes }: Wr
   const base = createBase(db, limits);
   const operations = createOperations(base, disk);
   const wal = createWal(db, file);
+  const room = durability === "disk" ? growWal(`${file}-wal`, WAL_BYTES) : undefined;
   const stats = () => ({ ...operations.stats(), ...committer.stats() });
   const committer: Committer = createCommitter(base, { operations: { ...operations, stats } as AnyOperations, disk });
 
@@ -46,8 +48,10 @@ function serve(port: MessagePort, { file, durability, limits, ballastBytes }: Wr
       port.postMessage({ kind: "replies", replies } satisfies FromThread, transfers(replies));
       for (const { input } of group) letGo(input);
     }
-    if (calls.some((call) => call.op === "close")) close(db, port);
-    else wal.tend();
+    if (calls.some((call) => call.op === "close")) {
+      room?.stop();
+      close(db, port);
+    } else wal.tend();
   });
   port.postMessage({ kind: "ready", info: { generation } } satisfies FromThread);
   // Makes the ballast now, not in the way of the first submit.
