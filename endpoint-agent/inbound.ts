@@ -1,6 +1,6 @@
 /** What managers report: results, starts, and tasks given back. */
 import type { ManagerToAgent } from "../protocol/manager-frames.ts";
-import { uptimeMs } from "./clock.ts";
+import { nowMs, uptimeMs } from "./clock.ts";
 import { adoptedTask, type TaskTable } from "./held-task.ts";
 import type { Interchange } from "./interchange.ts";
 import type { Manager } from "./manager.ts";
@@ -16,11 +16,14 @@ export type InboundOptions = {
   turn(): void;
 };
 
+/** Receipts are so far apart: nobody waits for one, and to wake a manager costs both sides as much as a result does. */
+const RECEIPT_GAP_MS = 20;
+
 type Results = Extract<ManagerToAgent, { kind: "results" }>;
 
 export type Inbound = {
   results(manager: Manager, frame: Results, body: Uint8Array): void;
-  /** Tells managers what is safe; to be called once a turn. */
+  /** Tells managers what is safe, at once or soon; to be called once a turn. */
   sendReceipts(): void;
 };
 
@@ -28,6 +31,8 @@ export type Inbound = {
 export function createInbound(options: InboundOptions): Inbound {
   const { table, interchange, outbox } = options;
   const settled = new Set<Manager>();
+  let receiptedAt = Number.NEGATIVE_INFINITY;
+  let waiting = false;
 
   const settle = (manager: Manager, receipt: Receipt) => {
     manager.receipts.settle(receipt);
@@ -87,9 +92,22 @@ export function createInbound(options: InboundOptions): Inbound {
     options.turn();
   };
 
+  const due = () => {
+    waiting = false;
+    options.turn();
+  };
+
   return {
     results,
     sendReceipts() {
+      if (settled.size === 0) return;
+      const now = nowMs();
+      if (now - receiptedAt < RECEIPT_GAP_MS) {
+        if (!waiting) setTimeout(due, RECEIPT_GAP_MS).unref();
+        waiting = true;
+        return;
+      }
+      receiptedAt = now;
       for (const manager of settled) {
         const message = manager.receipts.next();
         if (message !== undefined) manager.link?.send({ kind: "taken", message });

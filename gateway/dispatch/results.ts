@@ -3,7 +3,7 @@ import type { Logger } from "pino";
 import { ApiError } from "../../protocol/errors.ts";
 import { decodeFrame, encodeFrame } from "../../protocol/frame.ts";
 import type { ResultsAnswer } from "../../protocol/messages.ts";
-import type { Effects, Handout, ReportInput, Store } from "../store/port.ts";
+import type { Effects, Handout, ReportInput, ReportOutput, Store } from "../store/port.ts";
 import type { Asked, Wire } from "../wire/wire.ts";
 import { POP_AT_MOST, type Popper } from "./popper.ts";
 import { noReservation, type PullState, type Pulls, type Reservation } from "./pulls.ts";
@@ -74,14 +74,18 @@ export function createResults(parts: ResultsParts): Results {
         parts.counted(state);
       }
       parts.apply(report);
-      const { superseded, refusedStarts } = report;
-      answer(asked, { ok: true, superseded, ...(refusedStarts.length > 0 ? { refusedStarts } : {}) });
+      setImmediate(accept, asked, report);
     } catch (error) {
       refuse(asked, error);
       if (state) popper.want(state);
-    } finally {
       done(asked.endpoint);
     }
+  }
+
+  /** After the events have gone out: somebody waits for those, and for this nobody. */
+  function accept(asked: Asked, { superseded, refusedStarts }: ReportOutput): void {
+    answer(asked, { ok: true, superseded, ...(refusedStarts.length > 0 ? { refusedStarts } : {}) });
+    done(asked.endpoint);
   }
 
   function done(endpoint: string): void {
