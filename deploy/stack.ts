@@ -94,7 +94,7 @@ type Start = { ports: Ports; parts: Parts; options: StackOptions };
 async function startOn(layout: Layout, { ports, parts, options }: Start): Promise<Stack> {
   const env = options.env ?? process.env;
   const natsRun = { path: options.natsServer, authDir: layout.natsDir, port: ports.nats, logFile: layout.log("nats") };
-  const nats = parts.add("nats", () => natsProcess(natsRun));
+  const nats = parts.add("nats", () => natsProcess({ ...natsRun, env }));
   const gateway = parts.add("gateway", () => gatewayProcess(layout, env), [EXIT_CONFIG]);
   // Together: the gateway waits for its wire by itself.
   const [, info] = await Promise.all([nats.start(), gateway.start()]);
