@@ -10,7 +10,7 @@ import type { Settings } from "./config.ts";
 import type { Connection } from "./connection.ts";
 import { createControl } from "./control.ts";
 import { demandOf } from "./demand.ts";
-import { hopelessEntry, lostEntry, returnedEntry } from "./ends.ts";
+import { hopelessEntry, lostEntry, returnedEntry, takenEntry } from "./ends.ts";
 import { createFrameRouter } from "./frame-router.ts";
 import type { GatewayHttp } from "./gateway-http.ts";
 import { createGatewayWire } from "./gateway-wire.ts";
@@ -38,7 +38,7 @@ import { roomFor } from "./window.ts";
 export type BlocksParts = {
   managers: Managers;
   demand(): Record<string, number>;
-  onGone(block: string, reason: string): void;
+  onGone(block: string, end: { reason: string; taken: boolean }): void;
   onChange(): void;
 };
 
@@ -171,8 +171,8 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   const blocks = options.blocks({
     managers,
     demand: () => demandOf(pull.waiting, interchange),
-    onGone(block, reason) {
-      end(managers.lost(block), (task) => lostEntry(task, { block, reason }));
+    onGone(block, { reason, taken }) {
+      end(managers.lost(block), (task) => (taken ? takenEntry(task, block) : lostEntry(task, { block, reason })));
       adoption.gone(block);
     },
     onChange: () => heartbeats.beatSoon(),

@@ -18,6 +18,10 @@ export type Block = BlockRecord & {
   connected: boolean;
   /** of an earlier run of the agent */
   adopted: boolean;
+  /** the scheduler says that somebody holds it back */
+  held: boolean;
+  /** since when its cancelled job does not end; undefined while it is wanted */
+  cancelledAt: number | undefined;
 };
 
 /** Tasks that its managers have. */
@@ -32,6 +36,13 @@ export function slotsOf(managers: readonly Manager[]): number {
   let slots = 0;
   for (const manager of managers) slots += manager.capacity.places / SCALE;
   return slots;
+}
+
+/** When the walltime of the first of them ends, on the clock that counts suspend; null without one. */
+export function endOf(managers: readonly Manager[]): number | null {
+  let first: number | null = null;
+  for (const { expiresAt } of managers) if (expiresAt !== null) first = Math.min(first ?? expiresAt, expiresAt);
+  return first;
 }
 
 /** Since when none of them has had a task; null while one has, or while there is none. */
@@ -57,12 +68,22 @@ export function newBlock(policy: Settings["policy"]): Block {
     reason: null,
     connected: false,
     adopted: false,
+    held: false,
+    cancelledAt: undefined,
   };
 }
 
 /** A block of an earlier run; whether its managers had connected is not known, so that its end is no failure. */
 export function adoptedBlock(record: BlockRecord): Block {
-  return { ...record, state: "pending", since: uptimeMs(), reason: null, connected: true, adopted: true };
+  const since = uptimeMs();
+  const fresh = { state: "pending", since, reason: null, held: false, cancelledAt: undefined } as const;
+  return { ...record, ...fresh, connected: true, adopted: true };
+}
+
+/** One word for people. */
+function stateOf({ state, job, held }: Block): string {
+  if (job === null && state === "stopping") return "unknown";
+  return held && state === "pending" ? "held" : state;
 }
 
 /** What the journal keeps of it. */
@@ -89,8 +110,9 @@ export function snapshotOf(
 export function summaryOfBlock(block: Block, managers: readonly Manager[]): Heartbeat["summary"]["blocks"][number] {
   return {
     id: block.id,
-    job: block.job,
-    state: block.state,
+    // A provider may have put the block's name into its id.
+    job: block.job?.replace(`/${block.id}`, "") ?? null,
+    state: stateOf(block),
     reason: block.reason,
     since: Math.round(Date.now() - (uptimeMs() - block.since)),
     nodes: block.nodes,

@@ -1,18 +1,20 @@
 /** Starts, watches and ends blocks, as the scaler decides (DESIGN.md sections 4 and 5). */
 import type { Heartbeat } from "../protocol/messages.ts";
-import { adoptedBlock, type Block, busyOf, newBlock, recordOf, snapshotOf, summaryOfBlock } from "./block.ts";
+import { adoptedBlock, type Block, busyOf, endOf, newBlock, recordOf, snapshotOf, summaryOfBlock } from "./block.ts";
 import type { BlockFiles } from "./block-files.ts";
+import { endOfBlock, isUnwanted, nextStep } from "./block-steps.ts";
 import type { Breaker } from "./breaker.ts";
 import { uptimeMs } from "./clock.ts";
 import type { Settings } from "./config.ts";
 import type { Journal } from "./journal.ts";
 import type { Log } from "./log.ts";
 import type { Managers } from "./managers.ts";
-import type { Provider } from "./provider/port.ts";
-import { type Decision, decide, type Snapshot } from "./scaler.ts";
+import { oneAtATime } from "./one-at-a-time.ts";
+import type { JobStatus, Provider } from "./provider/port.ts";
+import { decide, type Snapshot } from "./scaler.ts";
 
 export type BlocksOptions = {
-  settings: Pick<Settings, "policy" | "node">;
+  settings: Pick<Settings, "policy" | "node" | "provider">;
   provider: Provider;
   files: BlockFiles;
   journal: Journal;
@@ -21,8 +23,8 @@ export type BlocksOptions = {
   log: Log;
   /** tasks that want slots, by resource class */
   demand(): Record<string, number>;
-  /** its end is proven: what its managers had is lost */
-  onGone(block: string, reason: string): void;
+  /** its end is proven: what its managers had is lost; `taken`: the site ended it, which is nobody's fault */
+  onGone(block: string, end: { reason: string; taken: boolean }): void;
   /** there is something new to tell of them */
   onChange(): void;
 };
@@ -47,13 +49,11 @@ export type Blocks = {
   stop(): void;
 };
 
-/** A drained block that is still there after this is cancelled. */
-const DRAIN_MS = 15_000;
-/** A cancelled block that is still there after this is killed. */
+/** A cancelled block that is still there after this is killed, unless the provider says otherwise. */
 const CANCEL_MS = 10_000;
-/** A block that ends by itself within this time after its start has failed. */
-const SHORT_LIFE_MS = 10_000;
-
+/** A cancelled block that is still there after this is worth an alert. */
+const ALERT_MS = 15 * 60_000;
+const MIN_CHECK_MS = 50;
 /** Takes over the journal's blocks and begins to look after them. */
 export function createBlocks(options: BlocksOptions): Blocks {
   const { provider, files, journal, managers, breaker, log, settings } = options;
@@ -62,8 +62,8 @@ export function createBlocks(options: BlocksOptions): Blocks {
   let closed = false;
   let stopped = false;
   let lastDemandAt = uptimeMs();
-  let checking = false;
-  let checkAgain = false;
+  let growing = false;
+  let checkDueAt = Number.POSITIVE_INFINITY;
   let timer: NodeJS.Timeout | undefined;
   const waiters: (() => void)[] = [];
 
@@ -87,12 +87,23 @@ export function createBlocks(options: BlocksOptions): Blocks {
 
   const evaluate = () => {
     if (stopped) return;
-    const { start, stop }: Decision = closed ? { start: 0, stop: [] } : decide(snapshot(), settings.policy);
-    for (const id of stop) drain(blocks.get(id) as Block);
-    if (start > 0 && breaker.mayTry(uptimeMs())) {
-      begun = true;
-      for (let i = 0; i < start; i++) void submit();
+    if (!closed) {
+      const { start, stop } = decide(snapshot(), settings.policy);
+      for (const id of stop) drain(blocks.get(id) as Block);
+      if (start > 0) void grow();
     }
+    schedule();
+  };
+
+  /** One after the other: a scheduler that refuses the first is not asked for two hundred more. */
+  const grow = async () => {
+    if (growing) return;
+    growing = true;
+    while (!stopped && !closed && breaker.mayTry(uptimeMs()) && decide(snapshot(), settings.policy).start > 0) {
+      begun = true;
+      await submit();
+    }
+    growing = false;
     schedule();
   };
 
@@ -106,20 +117,25 @@ export function createBlocks(options: BlocksOptions): Blocks {
       block.job = await provider.submit(request);
       await journal.append([recordOf(block)]);
       log.info({ block: block.id, job: block.job }, "block submitted");
-      options.onChange();
-      if (closed) await provider.cancel([block.job], { force: true });
+      if (closed) cancel(block, { force: true });
     } catch (error) {
       log.error({ err: error, block: block.id }, "a block cannot be submitted");
-      breaker.failed(uptimeMs(), (error as Error).message);
+      failed((error as Error).message);
       block.state = "stopping";
+      block.since = uptimeMs();
       block.reason = (error as Error).message;
-      options.onChange();
     }
+    options.onChange();
     void check();
   };
 
-  const drain = (block: Block) => {
-    log.info({ block: block.id }, "block let go");
+  const failed = (reason: string) => {
+    breaker.failed(uptimeMs(), reason);
+    if (breaker.trouble !== null) log.error({ trouble: breaker.trouble }, "blocks are held back");
+  };
+
+  const drain = (block: Block, why = "nothing waits for it") => {
+    log.info({ block: block.id, why }, "block let go");
     block.state = "draining";
     block.since = uptimeMs();
     const own = managers.of(block.id);
@@ -133,20 +149,19 @@ export function createBlocks(options: BlocksOptions): Blocks {
   const cancel = (block: Block, { force }: { force: boolean }) => {
     block.state = force ? "killed" : "stopping";
     block.since = uptimeMs();
+    block.cancelledAt ??= block.since;
     if (block.job === null) return;
     provider
       .cancel([block.job], { force })
       .catch((error) => log.warn({ err: error, block: block.id }, "cancel failed"));
   };
 
-  const gone = async (block: Block, reason: string) => {
+  const gone = (block: Block, { reason, taken }: Pick<JobStatus, "reason" | "taken">) => {
     blocks.delete(block.id);
-    const unwanted = block.state === "draining" || block.state === "stopping" || block.state === "killed";
-    log[unwanted ? "info" : "warn"]({ block: block.id, reason }, "block ended");
-    if (!unwanted && (!block.connected || (!block.adopted && uptimeMs() - block.since < SHORT_LIFE_MS))) {
-      breaker.failed(uptimeMs(), reason);
-    }
-    options.onGone(block.id, reason);
+    const end = endOfBlock(block, { reason, taken, now: uptimeMs(), endsAt: endOf(managers.of(block.id)) });
+    log[isUnwanted(block) ? "info" : "warn"]({ block: block.id, ...end }, "block ended");
+    if (end.failed) failed(end.reason);
+    options.onGone(block.id, end);
     options.onChange();
     files.remove(block.id);
     journal.note([{ kind: "block-gone", id: block.id }]);
@@ -154,69 +169,89 @@ export function createBlocks(options: BlocksOptions): Blocks {
     evaluate();
   };
 
+  /** Looks for the job of a submission that was not answered. */
+  const look = async (block: Block) => {
+    const job = await provider.find(block.id);
+    if (!blocks.has(block.id)) return;
+    if (job === undefined) return gone(block, { reason: block.reason ?? "it was never started" });
+    block.job = job;
+    await journal.append([recordOf(block)]);
+    log.info({ block: block.id, job }, "found the job of a submission that was not answered");
+    if (closed) cancel(block, { force: true });
+    // The submission failed only for us: it is there, so it is used.
+    else if (block.state === "stopping") block.state = "pending";
+  };
+
+  const apply = (block: Block, known: JobStatus) => {
+    if (known.state === "gone") return gone(block, known);
+    const waits = block.state === "pending";
+    if (waits && known.state === "running") block.state = "running";
+    const held = known.state === "held";
+    if (!isUnwanted(block) && (block.reason !== known.reason || block.held !== held)) {
+      block.reason = known.reason;
+      block.held = held;
+      options.onChange();
+    }
+    if (!known.hopeless || !waits) return;
+    log.error({ block: block.id, reason: known.reason }, "the block would never start: it is cancelled");
+    failed(`${known.reason ?? "it"}: it would never start`);
+    cancel(block, { force: false });
+    options.onChange();
+  };
+
   const checkOnce = async () => {
     for (const block of blocks.values()) {
       if (block.job !== null || (block.state === "pending" && !block.adopted)) continue;
-      const job = await provider.find(block.id);
-      if (job === undefined) await gone(block, block.reason ?? "it was never started");
-      else {
-        block.job = job;
-        await journal.append([recordOf(block)]);
-        // The submission failed only for us: it is there, so it is used.
-        if (block.state === "stopping" && !closed) block.state = "pending";
-      }
+      await look(block).catch((err) => log.debug({ err, block: block.id }, "its job is not known yet"));
     }
     const jobs = [...blocks.values()].filter((block) => block.job !== null);
-    if (jobs.length === 0) return;
-    const status = await provider.status(jobs.map((block) => block.job as string));
+    const status = jobs.length === 0 ? undefined : await provider.status(jobs.map((block) => block.job as string));
     for (const block of jobs) {
-      const known = status.get(block.job as string);
+      if (!blocks.has(block.id)) continue;
+      const known = status?.get(block.job as string);
       // Unknown: nothing was said, so nothing changes (DESIGN.md promise 5).
-      if (known === undefined || !blocks.has(block.id)) continue;
-      if (known.state === "gone") await gone(block, known.reason ?? "it has ended");
-      else {
-        if (block.state === "pending" && known.state === "running") block.state = "running";
-        if ((block.state === "pending" || block.state === "running") && block.reason !== known.reason) {
-          block.reason = known.reason;
-          options.onChange();
-        }
-        escalate(block);
-      }
+      if (known !== undefined) apply(block, known);
+      if (blocks.has(block.id)) advance(block);
     }
   };
 
-  const escalate = (block: Block) => {
-    const age = uptimeMs() - block.since;
-    const hasWork = busyOf(managers.of(block.id)) > 0;
-    if (block.state === "draining" && age > DRAIN_MS && !hasWork) cancel(block, { force: false });
-    else if (block.state === "stopping" && age > CANCEL_MS) cancel(block, { force: true });
-    else if (block.state === "killed" && age > CANCEL_MS) cancel(block, { force: true });
+  const advance = (block: Block) => {
+    const own = managers.of(block.id);
+    const now = uptimeMs();
+    const cancelGraceMs = provider.cancelGraceMs ?? CANCEL_MS;
+    const step = nextStep(block, { now, busy: busyOf(own), endsAt: endOf(own), cancelGraceMs });
+    if (step === "drain") drain(block, "its walltime ends soon");
+    else if (step !== undefined) cancel(block, { force: step === "kill" });
+    if (step === "kill" && now - (block.cancelledAt ?? now) > ALERT_MS) {
+      const minutes = Math.round((now - (block.cancelledAt ?? now)) / 60_000);
+      log.error({ block: block.id, job: block.job, minutes }, "ALERT: the block was cancelled again and does not end");
+    }
   };
 
-  const check = async () => {
-    checkAgain = checking;
-    if (checking || stopped) return;
-    checking = true;
-    do {
-      checkAgain = false;
-      await checkOnce().catch((error) => log.warn({ err: error }, "the provider does not say how the blocks are"));
-    } while (checkAgain);
-    checking = false;
+  const check = oneAtATime(async () => {
+    if (stopped) return;
+    await checkOnce().catch((error) => log.warn({ err: error }, "the provider does not say how the blocks are"));
+    checkDueAt = Number.POSITIVE_INFINITY;
     schedule();
-  };
+  });
 
   /** Something is due only while there are blocks, or submissions are held back. */
   const schedule = () => {
     clearTimeout(timer);
     timer = undefined;
     if (stopped) return;
-    const retryAt = breaker.nextTry(uptimeMs());
-    if (blocks.size === 0 && retryAt === undefined) return;
-    const wait = blocks.size > 0 ? provider.statusIntervalMs : Math.max(50, (retryAt as number) - uptimeMs());
-    timer = setTimeout(() => {
-      if (blocks.size > 0) void check();
-      evaluate();
-    }, wait);
+    const now = uptimeMs();
+    // Not put off by what happens meanwhile.
+    if (blocks.size > 0) checkDueAt = Math.min(checkDueAt, now + Math.max(MIN_CHECK_MS, provider.statusIntervalMs));
+    const dueAt = blocks.size > 0 ? checkDueAt : breaker.nextTry(now);
+    if (dueAt === undefined) return;
+    timer = setTimeout(
+      () => {
+        if (blocks.size > 0) void check();
+        evaluate();
+      },
+      Math.max(MIN_CHECK_MS, dueAt - now),
+    );
   };
   void check();
 
@@ -252,7 +287,7 @@ export function createBlocks(options: BlocksOptions): Blocks {
       return blocks.size;
     },
     get trouble() {
-      return breaker.trouble;
+      return breaker.trouble ?? provider.trouble ?? null;
     },
     ended: () => (blocks.size === 0 ? Promise.resolve() : new Promise((resolve) => waiters.push(resolve))),
     stop() {

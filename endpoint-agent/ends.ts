@@ -16,6 +16,12 @@ export function lostEntry(task: HeldTask, { block, reason }: { block: string; re
   };
 }
 
+/** A task whose block the site ended: whether it had started or not, that counts no attempt (DESIGN.md, placement). */
+export function takenEntry(task: HeldTask, block: string): ResultEntry {
+  if (task.spec?.atMostOnce && !task.granted) return returnedEntry(task);
+  return { id: task.id, lease: task.lease, outcome: "returned", started: true, length: 0, block };
+}
+
 /** A task that never started: it is queued again and counts no attempt. */
 export function returnedEntry({ id, lease }: Pick<HeldTask, "id" | "lease">): ResultEntry {
   return { id, lease, outcome: "returned", started: false, length: 0 };

@@ -21,7 +21,7 @@ import { openLink } from "./link/open-link.ts";
 import { createLog, type Log } from "./log.ts";
 import { bootId, isAlive } from "./process-identity.ts";
 import { killBlockProcesses } from "./provider/block-processes.ts";
-import { createLocalProvider } from "./provider/local.ts";
+import { openProvider } from "./provider/open-provider.ts";
 
 export type RunOptions = {
   dir: string;
@@ -129,7 +129,11 @@ export async function runAgent(options: RunOptions): Promise<Running> {
       !isAlive(manager) &&
       killBlockProcesses(`${endpoint}/${manager.block}/${manager.node}`, { exact: true }) === 0,
     blocks(parts) {
-      const provider = createLocalProvider({ endpoint, onExit: () => blocks?.check() });
+      const { managers } = parts;
+      const { signal } = stopped;
+      const { env } = options;
+      const check = () => blocks?.check();
+      const provider = openProvider({ settings, layout, endpoint, journal, managers, log, signal, env, check });
       const breaker = createBreaker({ firstWaitMs: 500, openWaitMs: 30_000, maxWaitMs: 600_000, random: Math.random });
       blocks = createBlocks({ ...parts, settings, provider, files, journal, breaker, log });
       return blocks;

@@ -84,7 +84,7 @@ async function setUp(policy: Record<string, unknown>, journalFile?: string) {
       log: { debug() {}, info() {}, warn() {}, error() {}, fatal() {} } as never,
       demand: () => demand,
       onChange: () => {},
-      onGone: (block, reason) => void gone.push({ block, reason }),
+      onGone: (block, { reason }) => void gone.push({ block, reason }),
     });
     cleanup.push(() => blocks.stop());
     return blocks;

@@ -10,12 +10,22 @@ export type AbsencesOptions = {
   dialect: Pick<Dialect, "history">;
   timing: Timing;
   orphanTimeoutMs: number;
+  /** whose jobs they are */
+  user: string;
   nameOf(block: string): string;
   /** with which exit code the block's script ended; undefined when it is not known to have */
   exitCodeOf(block: string): number | undefined;
-  lastContactAt(block: string): number | undefined;
+  contactOf(block: string): Contact | undefined;
   run(argv: readonly string[]): Promise<CommandOutput>;
 };
+
+/** What was last heard of a block's managers, on the engine's clock. */
+export type Contact = { at: number; connected: boolean };
+
+/** Whether one of them is certainly there. */
+export function answers(contact: Contact | undefined, { now, answerMs }: Pick<Timing, "now" | "answerMs">): boolean {
+  return contact?.connected === true && now() - contact.at < answerMs;
+}
 
 /** `given`: the scheduler has given it up, in these words, though its processes may live. */
 export type Absent = { job: JobId; given: string | undefined };
@@ -49,14 +59,14 @@ export function createAbsences(options: AbsencesOptions): Absences {
     if (dialect.history === undefined || jobs.length === 0) return NOTHING;
     if (asked?.serial !== list.serial) {
       const ids = jobs.slice(0, MAX_ASKED).map((job) => parseJobId(job).id);
-      const ended = dialect.history.parse(await options.run(dialect.history.command(ids))) ?? [];
+      const ended = dialect.history.parse(await options.run(dialect.history.command(ids, options.user))) ?? [];
       asked = { serial: list.serial, ended: new Map(ended.map((job) => [job.id, job])) };
     }
     return asked.ended;
   };
   /** Every process of the block has ended itself: nothing has told it to go on for long enough. */
   const isDead = (job: JobId, absence: { since: number; lists: number }) => {
-    const contact = options.lastContactAt(parseJobId(job).block) ?? startedAt;
+    const contact = options.contactOf(parseJobId(job).block)?.at ?? startedAt;
     const silentSince = Math.max(contact, submittedAt.get(job) ?? startedAt);
     const now = timing.now();
     return (
@@ -90,9 +100,8 @@ export function createAbsences(options: AbsencesOptions): Absences {
       for (const one of asking) {
         const absence = count(one.job, list);
         const { id, block } = parseJobId(one.job);
-        const contact = options.lastContactAt(block);
         // Who still answers has not ended, whatever others say.
-        if (contact !== undefined && timing.now() - contact < timing.answerMs) continue;
+        if (answers(options.contactOf(block), timing)) continue;
         const known = past.get(id);
         const end = judge(
           one,

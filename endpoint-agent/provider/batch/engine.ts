@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { BatchConfig } from "../../provider-config.ts";
 import { lastWords } from "../last-words.ts";
 import type { BlockRequest, JobId, JobStatus, Provider } from "../port.ts";
-import { type Absent, createAbsences } from "./absences.ts";
+import { type Absent, answers, type Contact, createAbsences } from "./absences.ts";
 import type { CommandOutput, Dialect, Job, ListedJob } from "./dialect.ts";
 import { createDoubts } from "./doubts.ts";
 import { blockEnvironment, commandEnvironment } from "./environment.ts";
@@ -29,8 +29,8 @@ export type BatchOptions = {
   /** blocks of earlier runs; other jobs of this endpoint are strays, and are cancelled */
   known: readonly string[];
   orphanTimeoutMs: number;
-  /** last word of a block's managers, on the clock of `now` */
-  lastContactAt(block: string): number | undefined;
+  /** what was last heard of a block's managers */
+  contactOf(block: string): Contact | undefined;
   run: RunCommand;
   /** of the agent */
   env: Readonly<Record<string, string | undefined>>;
@@ -64,20 +64,22 @@ export function createBatchProvider(options: BatchOptions): Provider {
     },
     onFailure: (err) => log.warn({ err }, "the scheduler does not say how its jobs are"),
   });
-  const answers = (block: string) => now() - (options.lastContactAt(block) ?? -Infinity) < timing.answerMs;
   const exitFileOf = (block: string) => readExitFile(options.dirOf(block));
   const exitCodeOf = (block: string) => exitFileOf(block)?.end?.code;
-  const absences = createAbsences({ ...options, timing, nameOf, run, exitCodeOf });
+  const absences = createAbsences({ ...options, timing, user, nameOf, run, exitCodeOf });
   const doubts = createDoubts({ timing, listing, nameOf, hasBegun: (block) => exitFileOf(block) !== undefined });
 
   const cancel = async (ids: readonly string[], { force }: { force: boolean }) => {
+    const failures: string[] = [];
     for (let i = 0; i < ids.length; i += MAX_IDS) {
       for (const argv of dialect.cancel(ids.slice(i, i + MAX_IDS), { force })) {
+        // The first may fail, as a signal to a job that has not started, and the next one is all that is needed.
         const output = await run(argv);
-        if (output.code !== 0) throw new Error(wordsOf(argv, output));
+        if (output.code !== 0) failures.push(wordsOf(argv, output));
       }
     }
     listing.hasten();
+    if (failures.length > 0) throw new Error(failures.join("; "));
   };
   const prefix = namePrefix(endpoint, dialect.nameLength);
   const strays = huntStrays({ ...options, listing, nameOf, prefix, cancel });
@@ -96,7 +98,7 @@ export function createBatchProvider(options: BatchOptions): Provider {
     },
     cancelGraceMs: timing.cancelGraceMs,
     get trouble() {
-      return listing.trouble;
+      return listing.failing ? listing.trouble : null;
     },
     async submit(request) {
       const { script, argv } = submission(options, request);
@@ -119,7 +121,7 @@ export function createBatchProvider(options: BatchOptions): Provider {
         const listed = list?.jobs.get(id);
         const mine = listed && (listed.name === null || listed.name === nameOf(block)) ? listed : undefined;
         if (mine && !mine.unproven) absences.over(job);
-        const status = statusOf(mine, { ended: exitCodeOf(block), answers: answers(block) });
+        const status = statusOf(mine, { ended: exitCodeOf(block), answers: answers(options.contactOf(block), timing) });
         if (status) known.set(job, withWords(block, status));
         else absent.push({ job, given: mine?.reason ?? undefined });
       }
@@ -183,13 +185,13 @@ const PLAIN_PATH = /^\/[A-Za-z0-9_.+@:,=/-]*$/;
 /** What the list, the block's own exit-code file and its managers say together; undefined when that is nothing. */
 function statusOf(
   listed: ListedJob | undefined,
-  { ended, answers }: { ended: number | undefined; answers: boolean },
+  facts: { ended: number | undefined; answers: boolean },
 ): JobStatus | undefined {
-  if (answers && (listed?.state === "gone" || listed === undefined)) {
+  if (facts.answers && (listed?.state === "gone" || listed === undefined)) {
     return listed && { state: "running", reason: `${listed.reason}, but its managers answer` };
   }
   // The launcher waits for the managers, and they for all that they started.
-  if (ended === 0) return { state: "gone", reason: "its script has ended" };
+  if (facts.ended === 0) return { state: "gone", reason: "its script has ended" };
   if (listed === undefined || listed.unproven) return undefined;
   const { state, reason, hopeless, taken } = listed;
   return { state, reason, ...(hopeless ? { hopeless } : {}), ...(taken ? { taken } : {}) };

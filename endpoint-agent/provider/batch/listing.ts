@@ -30,7 +30,10 @@ export type Listing = {
   hasten(): void;
   /** until the next question is due */
   readonly waitMs: number;
+  /** what went wrong last; null while it answers */
   readonly trouble: string | null;
+  /** has failed more than once in a row */
+  readonly failing: boolean;
 };
 
 /** Makes a list that has not been asked for yet. */
@@ -80,6 +83,9 @@ export function createListing(options: ListingOptions): Listing {
     },
     get trouble() {
       return trouble;
+    },
+    get failing() {
+      return failures > 1;
     },
   };
 }
