@@ -3,12 +3,10 @@
 Started by a manager, which passes three descriptors: 3 brings tasks, 4 takes results, 5 holds permits to start. The frames
 are those of protocol/worker-frames.ts, specified in docs/frames.md; the payloads are those of protocol/payload.ts.
 """
-import _signal
 import asyncio
 import collections
 import json
 import os
-import signal
 import struct
 import sys
 import time
@@ -19,13 +17,12 @@ writes_bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
 from farcall_call import Call, failure_of  # noqa: E402
 from farcall_cbor import NotSerialisable  # noqa: E402
 from farcall_environment import Children, Environment, Streams, watch_children  # noqa: E402
+from farcall_traces import Traces  # noqa: E402
 from farcall_values import decode_value, encode_value  # noqa: E402
 
 sys.dont_write_bytecode = writes_bytecode
 
 TASKS_FD, RESULTS_FD, PERMITS_FD = 3, 4, 5
-# signal.getsignal makes an enum of the answer, which costs more than all else a task needs.
-SIGTERM, SIG_DFL, raw_getsignal = int(signal.SIGTERM), int(signal.SIG_DFL), _signal.getsignal
 
 
 class Worker:
@@ -36,6 +33,7 @@ class Worker:
         self.setup = None
         self.environment = Environment()
         self.streams = Streams()
+        self.traces = Traces()
         self.pid = os.getpid()
         self.current = types.ModuleType("farcall_task")
         sys.modules["farcall_task"] = self.current
@@ -96,7 +94,7 @@ class Worker:
         self.current.id, self.current.attempt = task["id"], task["attempt"] + 1
         started = time.perf_counter()
         try:
-            function = call.function or call.load()
+            function = call.function or self.load(call)
             args, kwargs = self.arguments(task, body)
         except BaseException as error:
             self.report(task["n"], 0.0, failure=failure_of(error, "LOAD_ERROR", 1))
@@ -134,6 +132,11 @@ class Worker:
         else:
             self.report(task["n"], ran, encoding, data)
 
+    def load(self, call):
+        function = call.load()
+        self.traces.keep()
+        return function
+
     def arguments(self, task, body):
         if "file" in task:
             with open(task["file"], "rb") as payload:
@@ -149,6 +152,7 @@ class Worker:
         raise TypeError("the arguments are neither an array nor { args, kwargs }")
 
     def report(self, n, ran, encoding=None, data=b"", failure=None):
+        self.traces.clear()
         setup = self.setup
         header = '{"n":%d,"token":"%s","ms":%.3f' % (n, setup["token"], ran)
         if encoding is not None and encoding != "json":
@@ -173,8 +177,6 @@ class Worker:
         if Children.started:
             Children.started = False
             header += ',"children":true'
-        if raw_getsignal(SIGTERM) != SIG_DFL:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
         self.write(header + "}", data)
 
     def write_file(self, name, data):

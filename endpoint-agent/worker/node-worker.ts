@@ -9,6 +9,7 @@ import { failureOf } from "./failures.ts";
 import { watchOutput } from "./output-watch.ts";
 import { createRunner, type TaskEnd } from "./runner.ts";
 import { createTaskEnvironment } from "./task-environment.ts";
+import { createTraces } from "./traces.ts";
 
 type Setup = ManagerToWorker & { kind: "setup" };
 
@@ -20,6 +21,7 @@ const channel = openChannel();
 const output = watchOutput();
 const environment = createTaskEnvironment();
 const calls = createCalls();
+const traces = createTraces();
 let setup: Setup | undefined;
 
 const runner = createRunner({
@@ -27,6 +29,7 @@ const runner = createRunner({
   permit: channel.permit,
   readFile: (file) => readFileSync(file),
   enter: (call) => environment.enter(call.env),
+  during: traces.during,
   report,
 });
 
@@ -37,8 +40,11 @@ channel.listen(onFrame, (event) => {
 
 // An error that escapes from a task's timers or promises ends that task with its own message; the process is not used again.
 for (const event of ["uncaughtException", "unhandledRejection"] as const) {
-  process.on(event, (error: unknown) => {
+  traces.keep(event, (error: unknown) => {
     const task = runner.current();
+    const owner = traces.owner();
+    // A task that has ended is nobody's any more, and what it left must not cost another one.
+    if (owner && owner !== task) return;
     if (task) report({ n: task.n, ms: 0, failure: failureOf(error) });
     exit(1);
   });
@@ -70,6 +76,7 @@ function onFrame(frame: ManagerToWorker, body: Uint8Array): void {
 }
 
 function report({ n, ms, failure, encoding, bytes }: TaskEnd): void {
+  traces.clear();
   const { token, mark, dir, inlineLimit, blobLimit } = setup as Setup;
   const size = bytes?.length ?? 0;
   if (size > blobLimit) {

@@ -21,6 +21,8 @@ export type RunnerParts = {
   /** Reads a payload that came in a file. */
   readFile(file: string): Uint8Array;
   enter(call: Call): void;
+  /** Runs a task's function so that what it leaves behind is known. */
+  during<T>(task: HeldTask, run: () => T): T;
   report(end: TaskEnd): void;
 };
 
@@ -36,7 +38,7 @@ export type Runner = {
 const CURRENT = Symbol.for("farcall.task");
 
 /** A queue of held tasks and the loop that runs them. */
-export function createRunner({ calls, permit, readFile, enter, report }: RunnerParts): Runner {
+export function createRunner({ calls, permit, readFile, enter, during, report }: RunnerParts): Runner {
   let held: HeldTask[] = [];
   let first = 0;
   let current: HeldTask | undefined;
@@ -70,7 +72,7 @@ export function createRunner({ calls, permit, readFile, enter, report }: RunnerP
     }
   };
 
-  const startLoaded = (task: HeldTask, run: UserFunction): Promise<void> | undefined => {
+  const startLoaded = (task: HeldTask, call: Call, run: UserFunction): Promise<void> | undefined => {
     let args: unknown[];
     try {
       const bytes = task.file === undefined ? task.body : readFile(task.file);
@@ -81,7 +83,7 @@ export function createRunner({ calls, permit, readFile, enter, report }: RunnerP
     }
     const startedAt = performance.now();
     try {
-      const value = run(...args);
+      const value = call.traceless ? run(...args) : during(task, () => run(...args));
       if (isThenable(value)) {
         return Promise.resolve(value).then(
           (settled) => end(task, startedAt, settled),
@@ -100,9 +102,9 @@ export function createRunner({ calls, permit, readFile, enter, report }: RunnerP
     shown.id = task.id;
     shown.attempt = task.attempt + 1;
     enter(call);
-    if (call.loaded) return startLoaded(task, call.loaded);
+    if (call.loaded) return startLoaded(task, call, call.loaded);
     return call.load().then(
-      (run) => startLoaded(task, run),
+      (run) => startLoaded(task, call, run),
       (error) => report({ n: task.n, ms: 0, failure: failureOf(error, "LOAD_ERROR") }),
     );
   };
