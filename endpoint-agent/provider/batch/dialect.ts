@@ -59,7 +59,7 @@ export type Dialect = {
   };
   /** A second source for jobs that the list no longer has, as `sacct`; absent where the scheduler has none. */
   readonly history?: {
-    command(ids: readonly JobId[]): string[];
+    command(ids: readonly JobId[], user: string): string[];
     /** Ended jobs among those asked for; undefined when nothing can be trusted. */
     parse(output: CommandOutput): ListedJob[] | undefined;
   };

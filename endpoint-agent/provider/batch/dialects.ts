@@ -1,9 +1,15 @@
 /** The batch schedulers that there are dialects for. */
 import type { BatchConfig } from "../../provider-config.ts";
 import type { Dialect } from "./dialect.ts";
+import { moab } from "./moab.ts";
+import { pbs } from "./pbs.ts";
 import { slurm } from "./slurm.ts";
+import { torque } from "./torque.ts";
 
 /** By their name in the configuration. */
 export const DIALECTS: Partial<Readonly<Record<BatchConfig["type"], Dialect>>> = {
+  moab,
+  pbs,
   slurm,
+  torque,
 };
