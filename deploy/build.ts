@@ -26,7 +26,7 @@ function rewriteUrls(file: string): void {
 
 /** Python workers, schemas, pages: everything in the parts that git tracks or would, and that is no TypeScript. */
 function otherFiles(): string[] {
-  return globSync(`{${PARTS.join(",")}}/**/*.{py,json,yaml,html,css,svg,sql}`, { cwd: ROOT });
+  return globSync(`{${PARTS.join(",")}}/**/*.{py,sh,json,yaml,html,css,svg,sql}`, { cwd: ROOT });
 }
 
 function copy(file: string): void {

@@ -10,6 +10,7 @@ import {
   stopEndpoint,
 } from "../endpoint/change.ts";
 import { type ConfigureOptions, configureEndpoint } from "../endpoint/configure.ts";
+import { addDeploy } from "../endpoint/deploy/command.ts";
 import { type EndpointLogOptions, showEndpointLog } from "../endpoint/logs.ts";
 import { listEndpoints, showEndpoint } from "../endpoint/show.ts";
 import { wholeNumber } from "../options.ts";
@@ -18,6 +19,7 @@ import { wholeNumber } from "../options.ts";
 export function registerEndpointCommands(program: Command, context: CliContext): void {
   const group = addGroup(program, "endpoint", "configure, start, stop and look after endpoints");
   addConfigure(group, context);
+  addDeploy(group, context);
   addAgentCommands(group, context);
   addCommand(group, {
     usage: "status <name>",

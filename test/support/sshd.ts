@@ -86,7 +86,10 @@ export async function startSshd(options: SshdOptions = {}): Promise<TestSshd & A
 }
 
 /** An OpenSSH configuration for clients of these servers, with the first one's key known as `site`. */
-export function clientConfig(servers: Readonly<Record<string, TestSshd>>, more: Readonly<Record<string, string[]>> = {}): string {
+export function clientConfig(
+  servers: Readonly<Record<string, TestSshd>>,
+  more: Readonly<Record<string, string[]>> = {},
+): string {
   const first = Object.values(servers)[0] as TestSshd;
   const file = join(first.dir, "ssh_config");
   const known = join(first.dir, "known_hosts");

@@ -1,0 +1,73 @@
+/** What is written at a site: where, and with which content. Pure. */
+import { EXIT_DO_NOT_RESTART } from "../../../endpoint-agent/manager-config.ts";
+import { quote } from "../shell.ts";
+
+export type SitePlaces = {
+  /** agents and Node.js, shared by all endpoints of this user at the site */
+  data: string;
+  /** of this endpoint */
+  endpoint: string;
+};
+
+/** The directories at a site: below `base` where one is given, else where the XDG specification has them. */
+export function placesAt(home: string, { name, base }: { name: string; base?: string | undefined }): SitePlaces {
+  if (base !== undefined) return { data: `${base}/share`, endpoint: `${base}/endpoints/${name}` };
+  return { data: `${home}/.local/share/farcall`, endpoint: `${home}/.local/state/farcall/endpoints/${name}` };
+}
+
+export type Launch = {
+  node: string;
+  /** the directory of this version of the agent */
+  agent: string;
+  /** `ts` where the sources run as they are */
+  extension: "ts" | "js";
+  places: SitePlaces;
+  /** shell lines before the agent: `module load …` */
+  init: readonly string[];
+};
+
+/** `launch.sh`: runs the agent; given `forever`, it starts it again when it crashed. */
+export function launchScript({ node, agent, extension, places, init }: Launch): string {
+  return `#!/bin/sh
+# Written by farcall endpoint deploy; it is written anew by each.
+umask 077
+cd ${quote(places.endpoint)} || exit 1
+exec </dev/null >>agent.log 2>&1
+# What the site sets up for logins: where the scheduler's commands are, and \`module\`.
+farcall_path=$PATH
+if (. /etc/profile) >/dev/null 2>&1; then . /etc/profile >/dev/null 2>&1; fi
+PATH=$PATH:$farcall_path
+export PATH
+NODE_COMPILE_CACHE=${quote(`${places.data}/node-compile-cache`)}
+export NODE_COMPILE_CACHE
+${init.join("\n")}
+run() { ${quote(node)} --max-semi-space-size=16 ${quote(`${agent}/endpoint-agent/main.${extension}`)} --dir ${quote(places.endpoint)}; }
+[ "$1" = forever ] || { run; exit; }
+wait=1
+while :; do
+  run
+  code=$?
+  # 0: it was told to end; ${EXIT_DO_NOT_RESTART}: it would be refused again.
+  case $code in 0 | ${EXIT_DO_NOT_RESTART}) exit $code ;; esac
+  sleep $wait
+  [ $wait -ge 60 ] || wait=$((wait * 2))
+done
+`;
+}
+
+/** The unit for the user's systemd. Blocks of the agent are processes of their own and outlive it. */
+export function unitFile({ places }: Pick<Launch, "places">): string {
+  return `[Unit]
+Description=Farcall endpoint agent
+
+[Service]
+ExecStart=/bin/sh "${places.endpoint.replaceAll("%", "%%")}/launch.sh"
+KillMode=process
+Restart=on-failure
+RestartSec=2
+RestartPreventExitStatus=${EXIT_DO_NOT_RESTART}
+
+[Install]
+WantedBy=default.target
+`;
+}
