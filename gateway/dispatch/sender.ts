@@ -1,8 +1,8 @@
 /** Sends what was handed out, and keeps what is not receipted until it is known what became of it (PROTOCOL.md rule 8). */
 import type { Logger } from "pino";
 import type { LeaseEntry } from "../../protocol/batch.ts";
+import { freeLarge } from "../../protocol/large-buffers.ts";
 import type { HeldLease } from "../../protocol/messages.ts";
-import { freeLarge } from "../large-buffers.ts";
 import type { Effects, Handout, Store } from "../store/port.ts";
 import type { Wire } from "../wire/wire.ts";
 import { encodeBatch, sizeOf, splitHandout } from "./batches.ts";

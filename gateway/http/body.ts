@@ -4,7 +4,7 @@ import type { HttpBindings } from "@hono/node-server";
 import type { Context } from "hono";
 import { ApiError } from "../../protocol/errors.ts";
 import { joinBytes } from "../../protocol/frame.ts";
-import { bufferOf, LARGE_BYTES } from "../large-buffers.ts";
+import { bufferOf, LARGE_BYTES } from "../../protocol/large-buffers.ts";
 
 /** The whole body. Throws TOO_LARGE before it has read more than `maxBytes`. */
 export async function readBody(context: Context, maxBytes: number): Promise<Uint8Array> {

@@ -5,8 +5,8 @@
 import { randomBytes } from "node:crypto";
 import type { Msg, NatsConnection, Subscription } from "nats";
 import type { Logger } from "pino";
+import { isLarge } from "../../protocol/large-buffers.ts";
 import { GATEWAY_QUEUE, inboxPrefix, subjects, workInbox } from "../../protocol/subjects.ts";
-import { isLarge } from "../large-buffers.ts";
 import { type ConnectionOptions, keepConnected } from "./connection.ts";
 
 /** A request of an agent, to be answered to `inbox`. */

@@ -1,6 +1,7 @@
 /** The way of a call through a client: registered, encoded, uploaded if large, submitted, ended by the event stream. */
 import { ApiError } from "../../protocol/errors.ts";
 import { FRAME_MEDIA_TYPE } from "../../protocol/frame.ts";
+import { freeLarge } from "../../protocol/large-buffers.ts";
 import type { SubmitAnswer } from "../../protocol/operations.ts";
 import { INLINE_LIMIT_BYTES } from "../../protocol/task.ts";
 import type { HttpClient } from "../http/client.ts";
@@ -96,6 +97,8 @@ export function createEngine({ http, defaultEndpoint, closed, retry, maxSubmits,
         unaccepted.down();
       }
       call.text = undefined;
+      // Inline arguments are bytes of our own making; those of a blob may be the caller's.
+      if (call.bytes && call.blob === undefined) freeLarge(call.bytes);
       call.bytes = undefined;
       call.listener.accepted?.(call);
     },

@@ -1,5 +1,6 @@
 /** Sends calls in batches: all of one tick together, a few submits under way at a time, each repeated with the same ids. */
 import { ApiError } from "../../protocol/errors.ts";
+import { freeLarge } from "../../protocol/large-buffers.ts";
 import type { SubmitAnswer } from "../../protocol/operations.ts";
 import { batchEnd, encodeSubmit } from "./batch.ts";
 import type { Call } from "./call.ts";
@@ -76,7 +77,11 @@ export function createSubmitter(deps: SubmitterDeps): Submitter {
     underWay++;
     for (const call of batch) call.phase = "sent";
     try {
-      room.accepted(settle(batch, await deps.send(encodeSubmit(batch))));
+      const frame = encodeSubmit(batch);
+      const answer = await deps.send(frame);
+      // All of it has been read over there; without an answer it might still be on its way.
+      freeLarge(frame);
+      room.accepted(settle(batch, answer));
     } catch (error) {
       if (error instanceof ApiError && error.code === "QUEUE_FULL") {
         await holdBack(batch, error);

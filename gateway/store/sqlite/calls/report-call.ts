@@ -1,6 +1,6 @@
 /** The gateway's side of a report: turns it into columns, and the reply's columns into events. */
 import type { ResultEntry, StartEntry } from "../../../../protocol/batch.ts";
-import { isLarge } from "../../../large-buffers.ts";
+import { isLarge } from "../../../../protocol/large-buffers.ts";
 import type { ReportInput, ReportOutput, StoredEvent } from "../../port.ts";
 import {
   ABSENT,

@@ -1,8 +1,8 @@
 /** The gateway's side of a submit: turns it into columns, and the reply's columns into hand-outs. */
 import type { LeaseEntry, LeaseSpec, SubmitEntry } from "../../../../protocol/batch.ts";
 import { joinBytes } from "../../../../protocol/frame.ts";
+import { isLarge } from "../../../../protocol/large-buffers.ts";
 import type { CallSpec } from "../../../../protocol/task.ts";
-import { isLarge } from "../../../large-buffers.ts";
 import type { Handout, SubmitInput, SubmitOutput } from "../../port.ts";
 import type { SubmitMessage, SubmitReply } from "../messages.ts";
 import { specText } from "../spec-text.ts";

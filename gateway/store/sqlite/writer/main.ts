@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { ApiError } from "../../../../protocol/errors.ts";
-import { bufferOf, freeLarge } from "../../../large-buffers.ts";
+import { bufferOf, freeLarge } from "../../../../protocol/large-buffers.ts";
 import type { StoreLimits } from "../../port.ts";
 import { type Durability, openForWriting, WAL_BYTES } from "../connection.ts";
 import { migrate } from "../schema.ts";

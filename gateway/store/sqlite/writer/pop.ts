@@ -1,5 +1,5 @@
 /** Leases what waits, by priority, then time (PROTOCOL.md rules 4 to 7). */
-import { freeLarge } from "../../../large-buffers.ts";
+import { freeLarge } from "../../../../protocol/large-buffers.ts";
 import type { OpenPull } from "../../port.ts";
 import { idFromBytes } from "../ids.ts";
 import type { PoppedMessage } from "../messages.ts";

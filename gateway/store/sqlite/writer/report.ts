@@ -1,6 +1,6 @@
 /** Reports: starts, ends, retries and returns, each only if its lease matches (PROTOCOL.md rules 7, 10, 11, 14). */
 import type { Outcome } from "../../../../protocol/batch.ts";
-import { isLarge } from "../../../large-buffers.ts";
+import { isLarge } from "../../../../protocol/large-buffers.ts";
 import { NOT_STARTED, OUTCOME_CODES, type ReportMessage, type ReportReply, STARTED } from "../messages.ts";
 import { CODE } from "../states.ts";
 import type { Base } from "./base.ts";

@@ -1,7 +1,7 @@
 /** Submit with synchronous match (PROTOCOL.md rules 1 to 3). */
 import type { ErrorCode } from "../../../../protocol/errors.ts";
+import { isLarge } from "../../../../protocol/large-buffers.ts";
 import type { CallSpec } from "../../../../protocol/task.ts";
-import { isLarge } from "../../../large-buffers.ts";
 import { firstIdAt } from "../ids.ts";
 import type { SubmitMessage, SubmitReply } from "../messages.ts";
 import { CODE, PLACE, payloadKey, placeOf } from "../states.ts";
