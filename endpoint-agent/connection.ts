@@ -1,10 +1,11 @@
 /** The agent's connection to NATS: kept up for as long as the agent runs, wherever the gateway says the servers are. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { connect, type Msg, type NatsConnection } from "nats";
+import type { Msg, NatsConnection } from "nats";
 import { ApiError } from "../protocol/errors.ts";
 import { decodeFrame } from "../protocol/frame.ts";
 import { inboxPrefix, subjects, workInbox } from "../protocol/subjects.ts";
 import type { NatsUser } from "./credentials.ts";
+import { dial } from "./dial.ts";
 import type { Log } from "./log.ts";
 import { createRequests } from "./requests.ts";
 
@@ -39,14 +40,16 @@ export async function keepConnected(
 ): Promise<Connection> {
   const { endpoint, user, log, signal } = options;
   const requests = createRequests(inboxPrefix(endpoint));
+  /** The connection that a newer one has replaced: what becomes of it is of no interest. */
+  let replaced: NatsConnection | undefined;
+  let lostAt: number | undefined;
   let nats = await firstConnection();
   let servers = user.servers.join();
-  let lostAt: number | undefined;
 
   async function firstConnection(): Promise<NatsConnection> {
     for (let attempt = 0; ; attempt++) {
       try {
-        return await dial();
+        return await open();
       } catch (err) {
         if (attempt % 20 === 0) log.warn({ err, servers: user.servers }, "NATS does not answer; trying on");
         await sleep(Math.min(5_000, 250 * 2 ** attempt) * (0.5 + Math.random() / 2), undefined, { signal });
@@ -54,9 +57,8 @@ export async function keepConnected(
       }
     }
   }
-  async function dial(): Promise<NatsConnection> {
-    const connection = await connect({
-      servers: user.servers,
+  async function open(): Promise<NatsConnection> {
+    const connection = await dial(user, {
       authenticator: user.authenticator,
       name: `farcall-agent ${endpoint}`,
       inboxPrefix: inboxPrefix(endpoint),
@@ -90,7 +92,8 @@ export async function keepConnected(
   }
   async function watch(connection: NatsConnection): Promise<void> {
     for await (const change of connection.status()) {
-      if (signal.aborted || connection !== nats) continue;
+      // Not `nats`: the server may say something before the first connection has that name.
+      if (signal.aborted || connection === replaced) continue;
       if (change.type === "disconnect" || change.type === "staleConnection") {
         lostAt ??= performance.now();
         log.warn("NATS is not connected");
@@ -118,8 +121,10 @@ export async function keepConnected(
     }
     if (!moved) return;
     log.info({ servers: user.servers }, "the NATS servers have moved");
+    const next = await open();
     const old = nats;
-    nats = await dial();
+    replaced = old;
+    nats = next;
     servers = user.servers.join();
     lostAt = undefined;
     await old.close().catch(() => {});

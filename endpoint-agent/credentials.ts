@@ -33,6 +33,8 @@ export async function readCredentials(dir: string): Promise<Credentials> {
 export type NatsUser = {
   readonly authenticator: Authenticator;
   readonly servers: string[];
+  /** certificates in PEM that are trusted at the servers; those that Node trusts when not said */
+  readonly ca: string | undefined;
   /** Unix ms at which to ask anew: half of the life that is left when it was given */
   readonly renewAt: number;
   /** Asks the gateway for a new JWT for the same key. */
@@ -48,6 +50,9 @@ export async function createNatsUser(http: GatewayHttp): Promise<NatsUser> {
     authenticator: jwtAuthenticator(() => granted.jwt, key.getSeed()),
     get servers() {
       return granted.servers;
+    },
+    get ca() {
+      return granted.ca;
     },
     get renewAt() {
       return renewAt;

@@ -5,9 +5,11 @@ import { dirname, resolve } from "node:path";
 import { type Document, isNode, LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
 import { ApiError } from "../protocol/errors.ts";
+import { wayOf } from "../protocol/nats-servers.ts";
 import { DEFAULTS } from "../protocol/task.ts";
 import { isLoopback } from "./auth/host-check.ts";
 import { expectationOf } from "./expectation.ts";
+import { isNetwork } from "./http/client-address.ts";
 
 const positive = z.int().positive();
 const share = (tasks: number, bytes: number) =>
@@ -28,14 +30,31 @@ export const GatewayConfig = z
     durability: z.enum(["disk", "fast"]).default("disk").meta({
       description: "disk: every commit is fsynced; fast: a power cut may take the last moments",
     }),
+    tls: z
+      .strictObject({
+        cert: z.string().min(1).meta({ description: "certificate and its chain in PEM; relative to this file" }),
+        key: z.string().min(1).meta({ description: "its key in PEM; relative to this file" }),
+      })
+      .optional()
+      .meta({ description: "HTTPS; both files are read again when they change, and at SIGHUP" }),
+    trustProxy: z.array(z.string().min(1)).default([]).meta({
+      description: "proxies, by address or network, whose X-Forwarded-For says where a request comes from",
+    }),
     nats: z.strictObject({
-      servers: z.array(z.string().min(1)).min(1),
+      servers: z
+        .array(z.string().min(1))
+        .min(1)
+        .meta({ description: "URLs of one kind: nats://, tls://, or ws:// and wss://" }),
       dir: z.string().min(1).meta({ description: "holds gateway.creds and signer.json; relative to this file" }),
       agentServers: z
         .array(z.string().min(1))
         .min(1)
         .optional()
         .meta({ description: "what agents are told to connect to, if not `servers`" }),
+      ca: z.string().min(1).optional().meta({
+        description:
+          "certificates in PEM that are trusted there, by agents too, instead of the usual ones; relative to this file",
+      }),
     }),
     publicUrl: z.url().optional().meta({ description: "how others reach this gateway; its name is then answered to" }),
     allowedHosts: z.array(z.string().min(1)).default([]).meta({ description: "more names to answer to on loopback" }),
@@ -76,10 +95,16 @@ export function readGatewayConfig(file: string): GatewayConfig {
   }
   const config = parseGatewayConfig(text, file);
   const base = dirname(resolve(file));
+  const { tls } = config;
   return {
     ...config,
     stateDir: resolve(base, config.stateDir),
-    nats: { ...config.nats, dir: resolve(base, config.nats.dir) },
+    nats: {
+      ...config.nats,
+      dir: resolve(base, config.nats.dir),
+      ...(config.nats.ca === undefined ? {} : { ca: resolve(base, config.nats.ca) }),
+    },
+    ...(tls ? { tls: { cert: resolve(base, tls.cert), key: resolve(base, tls.key) } } : {}),
   };
 }
 
@@ -121,12 +146,26 @@ export function parseGatewayConfig(text: string, file: string): GatewayConfig {
     return fail([...issue.path, issue.keys[0] as string], `no such field at ${parent}`);
   }
   const config = parsed.data;
+  checkTogether(config, fail);
+  return config;
+}
+
+/** What no field can say by itself. */
+function checkTogether(config: GatewayConfig, fail: (path: readonly PropertyKey[], expected: string) => never): void {
   const { host } = config.listen;
   if (host !== "localhost" && isIP(host) === 0) fail(["listen", "host"], "an IP address or localhost");
-  if (config.allowUnauthenticatedLoopback && !isLoopback(host)) {
-    fail(["allowUnauthenticatedLoopback"], `false, because listen.host ${host} is reachable from other machines`);
+  for (const [at, network] of config.trustProxy.entries()) {
+    if (!isNetwork(network)) fail(["trustProxy", at], "an address, or a network as 10.0.0.0/8");
   }
-  return config;
+  for (const field of ["servers", "agentServers"] as const) {
+    const servers = config.nats[field];
+    if (servers && wayOf(servers) === undefined)
+      fail(["nats", field], "URLs of one kind: nats://, tls://, or ws:// and wss://");
+  }
+  if (!config.allowUnauthenticatedLoopback) return;
+  const open = ["allowUnauthenticatedLoopback"];
+  if (!isLoopback(host)) fail(open, `false, because listen.host ${host} is reachable from other machines`);
+  if (config.trustProxy.length > 0) fail(open, "false, because with trustProxy requests from other machines come in");
 }
 
 /** The plain value of the document. Throws for aliases that lead nowhere, or that multiply (a billion laughs). */

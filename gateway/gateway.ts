@@ -6,6 +6,7 @@ import type { HostCheck } from "./auth/host-check.ts";
 import type { Blobs } from "./blobs/blobs.ts";
 import type { Hub } from "./events/hub.ts";
 import type { EventStreams } from "./events/streams.ts";
+import type { AddressOf } from "./http/client-address.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Dispatcher } from "./ports.ts";
 import type { Store } from "./store/port.ts";
@@ -16,7 +17,7 @@ import type { Revocation } from "./wire/revocation.ts";
 export type MintCredentials = (
   endpoint: string,
   userKey: string,
-) => Promise<{ jwt: string; servers: string[]; expiresAt: number }>;
+) => Promise<{ jwt: string; servers: string[]; ca?: string; expiresAt: number }>;
 
 /** Everything that a handler may need. */
 export type Gateway = {
@@ -32,6 +33,8 @@ export type Gateway = {
   mintCredentials: MintCredentials;
   revocation: Revocation;
   metrics: Metrics;
+  /** where a request comes from */
+  addressOf: AddressOf;
   log: Logger;
   /** Aborted when the gateway stops: who waits is answered at once. */
   ending: AbortSignal;

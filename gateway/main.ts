@@ -3,6 +3,7 @@
  * ready; logs go to stderr. SIGTERM and SIGINT drain it and end it with code 0.
  */
 import "./buffer-collection.ts";
+import { X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -32,6 +33,8 @@ async function main(): Promise<void> {
 
   const version = await readVersion();
   const gateway = await startGateway({ config, log, version, adapters: await chooseAdapters(config) });
+  // Without a certificate a hang-up ends it as it ends others.
+  if (gateway.reload) process.on("SIGHUP", () => void gateway.reload?.());
   process.stdout.write(`${JSON.stringify({ ready: true, url: gateway.url, pid: process.pid, version })}\n`);
   log.info({ url: gateway.url, durability: config.durability }, "the gateway is ready");
 
@@ -49,10 +52,11 @@ async function chooseAdapters({ nats, stateDir }: GatewayConfig): Promise<Adapte
     throw new ApiError("CONFIG_INVALID", `nats.dir holds no ${GATEWAY_CREDS_FILE}: ${cause.message}`, { cause });
   });
   const servers = nats.agentServers ?? nats.servers;
+  const ca = nats.ca === undefined ? undefined : await readCa(nats.ca);
   return {
     openStore: ({ durability, limits }) => openSqliteStore({ file: join(stateDir, "farcall.db"), durability, limits }),
     async openDispatcher({ store, hub, log, signal }) {
-      const wire = createWire({ servers: nats.servers, creds, log, signal, onUp: () => revocation?.changed() });
+      const wire = createWire({ servers: nats.servers, ca, creds, log, signal, onUp: () => revocation?.changed() });
       return createDispatcher({ store, hub, wire, log });
     },
     openRevocation({ store, log, signal }) {
@@ -62,15 +66,28 @@ async function chooseAdapters({ nats, stateDir }: GatewayConfig): Promise<Adapte
         );
         return { changed: () => undefined };
       }
-      revocation = createRevocation({ store, log, signal, push: pushOverNats(revoker, { servers: nats.servers }) });
+      revocation = createRevocation({ store, log, signal, push: pushOverNats(revoker, { servers: nats.servers, ca }) });
       revocation.changed();
       return revocation;
     },
     mintCredentials: async (endpoint, userKey) => ({
       ...(await mintAgentCredentials({ signer, endpoint, userKey })),
       servers,
+      ...(ca === undefined ? {} : { ca }),
     }),
   };
+}
+
+async function readCa(file: string): Promise<string> {
+  try {
+    const pem = await readFile(file, "utf8");
+    new X509Certificate(pem);
+    return pem;
+  } catch (cause) {
+    throw new ApiError("CONFIG_INVALID", `nats.ca ${file} holds no certificate: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
 }
 
 main().catch((error: unknown) => {

@@ -13,6 +13,8 @@ import type { GatewayConfig } from "./config.ts";
 import { createHub, type Hub } from "./events/hub.ts";
 import { createEventStreams } from "./events/streams.ts";
 import type { Gateway, MintCredentials } from "./gateway.ts";
+import { createAddressOf } from "./http/client-address.ts";
+import { watchCertificate } from "./http/renewal.ts";
 import { listen } from "./http/server.ts";
 import { createMetrics } from "./metrics.ts";
 import type { Dispatcher } from "./ports.ts";
@@ -36,6 +38,8 @@ export type RunningGateway = {
   url: string;
   /** Where the admin token is. */
   tokenFile: string;
+  /** Reads the certificate again, where there is one. */
+  reload?(): Promise<void>;
   /** Stops taking requests, ends streams, finishes what is under way, closes the store. */
   stop(): Promise<void>;
 };
@@ -75,12 +79,17 @@ export async function startGateway({ config, adapters, log, version }: StartOpti
       await upkeep;
     });
     const streams = gateway.streams.run(ending.signal);
-    const server = await listen(createApp(gateway, { corsOrigins: config.corsOrigins }), config.listen);
+    const { corsOrigins, tls } = config;
+    const server = await listen(createApp(gateway, { corsOrigins }), { ...config.listen, tls });
+    const reload = tls ? watchCertificate(server, { signal: ending.signal, log }) : undefined;
+    if (!tls && !isLoopback(config.listen.host) && config.trustProxy.length === 0) {
+      log.warn("listening beyond this machine without tls: tokens and data can be read on the way");
+    }
     closing.unshift(
       () => streams,
       () => server.close(),
     );
-    return { url: server.url, tokenFile, stop };
+    return { url: server.url, tokenFile, ...(reload ? { reload } : {}), stop };
   } catch (error) {
     await stop();
     throw error;
@@ -123,6 +132,7 @@ async function createGateway(opened: Opened): Promise<Gateway> {
     mintCredentials: opened.adapters.mintCredentials,
     revocation: opened.revocation,
     metrics: createMetrics(),
+    addressOf: createAddressOf(config.trustProxy),
     log,
     ending: opened.ending,
     facts: {

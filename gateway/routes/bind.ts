@@ -53,7 +53,7 @@ function createServe(gateway: Gateway, name: OperationName, handler: AnyHandler)
   const operation: Operation = OPERATIONS[name];
   const { auth, hostCheck, metrics, log } = gateway;
   const isOpen = operation.scope === null;
-  const audit = createCallAudit(gateway.audit, name);
+  const audit = createCallAudit(gateway.audit, { action: name, addressOf: gateway.addressOf });
   const maxBytes = operation.accepts === "json-or-frame" ? gateway.facts.maxBatchBytes : gateway.facts.maxBodyBytes;
 
   return async (context) => {

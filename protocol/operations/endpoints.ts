@@ -58,6 +58,14 @@ export const endpointOperations = {
     scope: ["agent"],
     summary: "A short-lived NATS user for the agent's public key.",
     body: z.strictObject({ userKey: z.string().regex(/^U[A-Z2-7]{55}$/) }),
-    response: z.object({ jwt: z.string(), servers: z.array(z.string()), expiresAt: z.number() }),
+    response: z.object({
+      jwt: z.string(),
+      servers: z.array(z.string()),
+      ca: z
+        .string()
+        .optional()
+        .meta({ description: "certificates in PEM to trust at the servers; the usual ones if not said" }),
+      expiresAt: z.number(),
+    }),
   },
 } as const satisfies Record<string, Operation>;

@@ -62,6 +62,26 @@ describe("gateway.yaml", () => {
       `${minimal}listen: {host: 10.0.0.1}\nallowUnauthenticatedLoopback: true\n`,
       /^gateway\.yaml:6: allowUnauthenticatedLoopback is true; expected false, because/,
     ],
+    [
+      "no tokens behind a proxy",
+      `${minimal}trustProxy: [127.0.0.1]\nallowUnauthenticatedLoopback: true\n`,
+      /^gateway\.yaml:6: allowUnauthenticatedLoopback is true; expected false, because with trustProxy/,
+    ],
+    [
+      "a proxy that is no network",
+      `${minimal}trustProxy: [10.0.0.1, proxy.example]\n`,
+      /^gateway\.yaml:5: trustProxy\.1 is "proxy\.example"; expected an address, or a network/,
+    ],
+    [
+      "servers of two kinds",
+      "stateDir: s\nnats:\n  servers: [tls://a, wss://b]\n  dir: n\n",
+      /^gateway\.yaml:3: nats\.servers is .*; expected URLs of one kind/,
+    ],
+    [
+      "a certificate without its key",
+      `${minimal}tls: {cert: c.pem}\n`,
+      /^gateway\.yaml:5: tls\.key is missing; expected a string/,
+    ],
     ["a broken file", "stateDir: [\n", /^gateway\.yaml:\d: /],
     ["a field twice", `${minimal}stateDir: other\n`, /^gateway\.yaml:5: .*unique/],
     ["an empty file", "", /^gateway\.yaml:1: /],

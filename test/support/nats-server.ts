@@ -1,7 +1,7 @@
 /** A real nats-server on a free loopback port, in operator mode, for tests. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { appendFile, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -13,6 +13,8 @@ export type TestNatsOptions = {
   /** kept at the end when given; else a temporary one that is removed */
   authDir?: string;
   port?: number;
+  /** more lines of its configuration, as for TLS */
+  config?: string;
 };
 
 export type TestNats = {
@@ -38,6 +40,8 @@ export async function startNats(options: TestNatsOptions = {}): Promise<TestNats
   const authDir = options.authDir ?? join(dir, "auth");
   await ensureNatsAuth(authDir);
   const own = join(dir, "server");
+  const config = join(authDir, NATS_CONFIG_FILE);
+  if (options.config !== undefined) await appendFile(config, options.config);
   let port = options.port ?? (await freePort());
   let child: ChildProcess | undefined;
 
@@ -53,7 +57,7 @@ export async function startNats(options: TestNatsOptions = {}): Promise<TestNats
     // A port that was free may be taken by now: then another one is as good, unless it was asked for.
     for (let attempt = 0; ; attempt++) {
       try {
-        child = await launch(path, { port, config: join(authDir, NATS_CONFIG_FILE), storeDir: own });
+        child = await launch(path, { port, config, storeDir: own });
         return;
       } catch (error) {
         if (attempt === 4) throw error;
