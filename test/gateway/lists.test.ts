@@ -38,6 +38,20 @@ async function pages(path: string): Promise<string[]> {
 }
 
 describe("lists", () => {
+  it("refuse a cursor that is none, naming the field, and take any that a list could have given", async () => {
+    for (const path of ["/v1/tasks", "/v1/groups", "/v1/functions", "/v1/endpoints", "/v1/audit"]) {
+      for (const cursor of ["nonsense", "-1", "1e3", "0x10", "1.5", "", " 1", "9".repeat(16), "null"]) {
+        const answer = await gateway.request("GET", `${path}?cursor=${encodeURIComponent(cursor)}`);
+        const { error } = (await answer.json()) as { error: { code: string; details: { field: string } } };
+        const seen = [path, cursor, answer.status, error.code, error.details.field];
+        expect(seen).toEqual([path, cursor, 400, "BAD_REQUEST", "query.cursor"]);
+      }
+      for (const cursor of ["0", "1", "999999999999999"]) {
+        expect((await gateway.request("GET", `${path}?cursor=${cursor}`)).status).toBe(200);
+      }
+    }
+  });
+
   it("of tasks come in pages, in both orders, each task once", async () => {
     const group = newId();
     const ids = await submit(10, { group });
