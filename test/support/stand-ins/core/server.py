@@ -57,8 +57,8 @@ class Server:
         spool = self.state.path("spool", str(job["n"]))
         env = placement.environment(job, hosts)
         job.update(state="running", started=now_ms(), hosts=hosts, starts=job["starts"] + 1, cause=None)
-        job.pop("cancel", None)
-        job.pop("term", None)
+        for field in ("cancel", "term", "killAt", "exit"):
+            job.pop(field, None)
         out = job["out"] if not job.get("spooled") else spool + ".OU"
         err = out if job.get("join") else (job["err"] if not job.get("spooled") else spool + ".ER")
         job["pid"] = sessions.start(job, env, out, err)
@@ -66,13 +66,16 @@ class Server:
     def watch(self, job, control):
         if job["pid"] in self.ended:
             status = self.ended.pop(job["pid"])
-            # What is left of the session goes with its top process.
-            sessions.send(sessions.members(job["pid"]), signal.SIGKILL)
             job["exit"] = (
                 {"signal": os.WTERMSIG(status)} if os.WIFSIGNALED(status) else {"code": os.WEXITSTATUS(status)}
             )
+        if job.get("exit") is not None:
+            # Of a job that is being ended, what outlives the top process has until the kill.
+            if "term" in job and now_ms() < job["killAt"] and sessions.members(job["pid"]):
+                return self.pass_on(job)
+            sessions.send(sessions.members(job["pid"]), signal.SIGKILL)
             if job.pop("requeue", False):
-                job.update(state="queued", queued=now_ms(), hosts=[])
+                job.update(state="queued", queued=now_ms(), hosts=[], exit=None)
                 return
             delay = control.get("endDelayMs", self.state.settings.get("endDelayMs", 0))
             job.update(state="ending", until=now_ms() + delay, cause=job.get("cause") or "end")
@@ -99,23 +102,31 @@ class Server:
             job["warn"] = dict(warn, sent=True)
             whom = [job["pid"]] if warn.get("to") == "top" else sessions.members(job["pid"])
             sessions.send(whom, sessions.number_of(warn["signal"]))
-        for name in job.pop("signals", []):
-            sessions.send(sessions.members(job["pid"]), sessions.number_of(name))
+        self.pass_on(job)
         asked = job.get("cancel")
         if not (over or asked):
             return None
         if job.get("cause") is None:
             job["cause"] = "cancelled" if asked else "walltime"
         delay = control.get("killDelayMs", job.get("killDelayMs", settings.get("killDelayMs", 0)))
-        if asked and asked["force"]:
-            return sessions.send(sessions.members(job["pid"]), signal.SIGKILL)
         first = asked["at"] if asked else job["started"] + limit
-        if "term" not in job:
-            job["term"] = at
+        begun = "term" in job
+        job.setdefault("term", at)
+        job["killAt"] = max(first, job["term"]) + delay
+        if not begun:
             sessions.send(sessions.members(job["pid"]), sessions.number_of(settings.get("endSignal", "TERM")))
-        if at >= max(first, job["term"]) + delay:
+        # With no delay the KILL comes at the next look, a moment later.
+        elif at >= job["killAt"]:
             sessions.send(sessions.members(job["pid"]), signal.SIGKILL)
         return None
+
+    def pass_on(self, job):
+        """Signals that somebody sent, and the kill of somebody who does not wait."""
+        for name in job.pop("signals", []):
+            sessions.send(sessions.members(job["pid"]), sessions.number_of(name))
+        if job.get("cancel", {}).get("force"):
+            job["cause"] = job.get("cause") or "cancelled"
+            sessions.send(sessions.members(job["pid"]), signal.SIGKILL)
 
     def end(self, job):
         if job.get("spooled"):

@@ -24,7 +24,7 @@ class Refusal(Exception):
         self.code = code
 
 
-def parse(argv, name="qsub"):
+def parse(argv, name="qsub", usage=USAGE, with_value=WITH_VALUE, flags=FLAGS):
     """Pairs of option and value, and the operands. The same option may come more than once."""
     pairs, operands, index = [], [], 0
     while index < len(argv):
@@ -36,16 +36,16 @@ def parse(argv, name="qsub"):
         rest = word[1:]
         while rest:
             option, rest = rest[0], rest[1:]
-            if option in FLAGS:
+            if option in flags:
                 pairs.append((option, True))
-            elif option in WITH_VALUE:
+            elif option in with_value:
                 if not rest and index >= len(argv):
-                    raise Refusal("%s: option requires an argument -- '%s'\n%s" % (name, option, USAGE), 2)
+                    raise Refusal("%s: option requires an argument -- '%s'\n%s" % (name, option, usage), 2)
                 pairs.append((option, rest or argv[index]))
                 index += 0 if rest else 1
                 rest = ""
             else:
-                raise Refusal("%s: invalid option -- '%s'\n%s" % (name, option, USAGE), 2)
+                raise Refusal("%s: invalid option -- '%s'\n%s" % (name, option, usage), 2)
     return pairs, operands
 
 
