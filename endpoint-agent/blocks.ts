@@ -218,6 +218,8 @@ export function createBlocks(options: BlocksOptions): Blocks {
   const advance = (block: Block) => {
     const own = managers.of(block.id);
     const now = uptimeMs();
+    if (!isUnwanted(block) && own.length > 0 && own.every(({ draining }) => draining))
+      drain(block, "its managers drain");
     const cancelGraceMs = provider.cancelGraceMs ?? CANCEL_MS;
     const step = nextStep(block, { now, busy: busyOf(own), endsAt: endOf(own), cancelGraceMs });
     if (step === "drain") drain(block, "its walltime ends soon");

@@ -161,6 +161,10 @@ export function createManagers(options: ManagersOptions): Managers {
 
   const beat = (manager: Manager, frame: Extract<ManagerToAgent, { kind: "beat" }>) => {
     manager.report = { busy: frame.busy, workers: frame.workers, rssMb: frame.rssMb };
+    if (frame.draining && !manager.draining) {
+      manager.draining = true;
+      options.onChange(manager);
+    }
     manager.link?.send({
       kind: "beat-answer",
       sentAt: frame.sentAt,

@@ -30,8 +30,11 @@ export type ManagerToAgent =
       /** what it holds, after a reconnect: unfinished leases; results follow as `results` */
       holds: HeldLease[];
     }
-  /** every 2 s, and answered: the answer carries what remains of the agent's deadline */
-  | { kind: "beat"; sentAt: number; busy: number; workers: number; rssMb: number }
+  /**
+   * every 2 s, and answered: the answer carries what remains of the agent's deadline. `draining`: it starts nothing more,
+   * as its block's end is near; said at once when that begins
+   */
+  | { kind: "beat"; sentAt: number; busy: number; workers: number; rssMb: number; draining?: true }
   /** body: the results' bytes. Kept by the manager until `taken` names the message */
   | { kind: "results"; message: number; results: ResultEntry[]; starts: StartEntry[] }
   /** leases handed back unstarted on request; said again after a reconnect, as they are in no `holds` any more */

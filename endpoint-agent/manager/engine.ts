@@ -3,6 +3,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { ManagerToAgent } from "../../protocol/manager-frames.ts";
 import type { HeldLease } from "../../protocol/messages.ts";
+import { DEFAULT_RESOURCES } from "../../protocol/task.ts";
 import { BLOCK_ENV, type ManagerConfig } from "../manager-config.ts";
 import { type BlobsIn, createBlobsIn } from "./blobs-in.ts";
 import { type BlobSink, type BlobsOut, createBlobsOut } from "./blobs-out.ts";
@@ -12,6 +13,7 @@ import { createFunctions, type Functions, type Runtime } from "./functions.ts";
 import { createIntake, type Intake } from "./intake.ts";
 import { createOomCount } from "./memory.ts";
 import { createOutbox, type Outbox } from "./outbox.ts";
+import { createPinning, NO_PINS, type Pins } from "./pins.ts";
 import { createPlacement, type Placement } from "./placement.ts";
 import { createPool, type Pool } from "./pool.ts";
 import { createQueues, type Queues } from "./queues.ts";
@@ -19,7 +21,9 @@ import { createReadPressure } from "./read-pressure.ts";
 import { createReports } from "./reports.ts";
 import { createNodeResources, type NodeResources } from "./resources.ts";
 import { createRuntimes } from "./runtimes.ts";
+import { mayBeTaken, TAKEN_WAIT_MS, takenEnd } from "./taken-away.ts";
 import type { Task, TaskEnd } from "./task.ts";
+import { coresOfTask, usualCores } from "./task-cores.ts";
 import { createTicker } from "./ticker.ts";
 import { createWatches, type Watches } from "./watches.ts";
 import { takeBack } from "./worker.ts";
@@ -63,8 +67,12 @@ export type Engine = {
   /** From now on nothing new is started: what waits, and what comes later, is returned. May be called again. */
   drain(): void;
   readonly draining: () => boolean;
+  /** The site ends this node's part of the block: tasks that die of it count no attempt. */
+  takeAway(): void;
   /** Whether a task may be started now. */
   mayStart(): boolean;
+  /** Starts a worker before it is needed, if any task could use it. */
+  warmUp(): void;
   stop(): void;
 };
 
@@ -86,16 +94,22 @@ export function createEngine(parts: EngineParts): Engine {
     compiled: join(config.cacheDir, "compiled"),
   };
   for (const dir of Object.values(dirs)) mkdirSync(dir, { recursive: true, mode: 0o700 });
-  const env = { ...config.env, [BLOCK_ENV]: `${config.endpoint}/${config.block}/${config.node}` };
+  const pinning = createPinning({ ...capacity, affinity: config.affinity, env: process.env });
+  const env = {
+    ...usualCores(process.env),
+    ...config.env,
+    [BLOCK_ENV]: `${config.endpoint}/${config.block}/${config.node}`,
+  };
   let scheduled = false;
   let draining = false;
+  let takenAway = false;
 
   const schedule = () => {
     if (scheduled) return;
     scheduled = true;
     setImmediate(turn);
   };
-  const queues = createQueues();
+  const queues = createQueues(pinning.classOf);
   const slots = Math.min(config.workersPerNode, capacity.cores);
   const resources = createNodeResources(capacity, slots);
   const oom = createOomCount();
@@ -109,13 +123,23 @@ export function createEngine(parts: EngineParts): Engine {
   const blobsIn = createBlobsIn(dirs.blobs, link.send);
 
   const end = (task: Task, taskEnd: TaskEnd) => {
+    if (!takenAway && mayBeTaken(taskEnd)) setTimeout(report, TAKEN_WAIT_MS, task, taskEnd);
+    else report(task, taskEnd);
+  };
+  const report = (task: Task, taskEnd: TaskEnd) => {
     if (task.dropped) return;
     intake.forget(task);
     watches.ended(task);
-    reports.end(task, taskEnd);
+    reports.end(task, takenAway ? takenEnd(taskEnd) : taskEnd);
     schedule();
   };
-  const intake = createIntake({ functions, queues, blobs: blobsIn, end });
+  const intake = createIntake({
+    functions,
+    queues,
+    blobs: blobsIn,
+    coresEnv: (need) => coresOfTask(need, config.env),
+    end,
+  });
   /** Tasks that were not started wait again, unless they are no longer wanted. */
   const onUnstarted = (tasks: Task[]) => {
     const wanted = tasks.filter((task) => !task.dropped);
@@ -132,7 +156,7 @@ export function createEngine(parts: EngineParts): Engine {
     }
   };
   const pool = createPool(
-    { dir: dirs.work, uploads: dirs.uploads, nonce, env, commandOf: runtimes.commandOf, limits, oom, onRead },
+    { dir: dirs.work, uploads: dirs.uploads, nonce, env, commandOf: runtimes.commandOf, pinning, limits, oom, onRead },
     {
       onEnd: end,
       onUnstarted,
@@ -143,6 +167,7 @@ export function createEngine(parts: EngineParts): Engine {
       onGone(worker) {
         const { reserved } = worker;
         worker.reserved = undefined;
+        pinning.release(worker.pins);
         if (reserved) onUnstarted([reserved]);
         placement.settle(worker);
         schedule();
@@ -158,15 +183,16 @@ export function createEngine(parts: EngineParts): Engine {
       onLeftovers: (worker, dead) => parts.onLeftovers(worker.name, dead ? undefined : worker.process.pid),
     },
   );
-  const freeCommand = (task: Task) => {
+  const freeCommand = (task: Task, pins: Pins) => {
+    pinning.release(pins);
     resources.release(task.info.resources);
     schedule();
   };
   const commands = createCommandRuns(
-    { dir: dirs.work, uploads: dirs.uploads, nonce, env, limits, oom, onRead },
+    { dir: dirs.work, uploads: dirs.uploads, nonce, env, pinning, limits, oom, onRead },
     {
-      onEnd(task, taskEnd) {
-        freeCommand(task);
+      onEnd(task, taskEnd, pins) {
+        freeCommand(task, pins);
         end(task, taskEnd);
       },
       onGivenUp: freeCommand,
@@ -180,6 +206,7 @@ export function createEngine(parts: EngineParts): Engine {
     pool,
     commands,
     resources,
+    pinning,
     maxWorkers: slots + Math.min(slots, SPARE_WORKERS),
     tasksPerWorker: limits.tasksPerWorker,
     mayStart: runtimes.mayStart,
@@ -243,7 +270,14 @@ export function createEngine(parts: EngineParts): Engine {
       returnUnstarted();
     },
     draining: () => draining,
+    takeAway() {
+      takenAway = true;
+    },
     mayStart,
+    warmUp() {
+      if (pinning.classOf(DEFAULT_RESOURCES) === "")
+        pool.spawn("javascript", { memoryMb: 0, pins: NO_PINS, pinClass: "" });
+    },
     stop: ticker.stop,
   };
 }

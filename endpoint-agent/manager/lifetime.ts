@@ -5,13 +5,19 @@ import type { Engine } from "./engine.ts";
 export type Lifetime = {
   /** Starts nothing more; ends when what runs has ended and every result is taken. */
   drain(reason: string): void;
-  /** The node is being taken away: what still runs after a grace is killed and reported as lost. */
+  /** The node is being taken away: what still runs after a grace is killed, and given back. */
   terminate(signal: string): void;
   /** Kills everything and ends. */
   stop(reason: string, exitCode: number): void;
 };
 
-export type LifetimeParts = { engine: Engine; deadline: Deadline; graceMs: number };
+export type LifetimeParts = {
+  engine: Engine;
+  deadline: Deadline;
+  graceMs: number;
+  /** from now on nothing new is started: the agent should know, or it sends more */
+  onDrain(): void;
+};
 
 const LOOK_MS = 50;
 /** Slurm sends SIGKILL 30 s after SIGTERM, Kubernetes too. */
@@ -21,7 +27,7 @@ const TAKEN_MS = 5_000;
 
 /** `onEnd` is called once. */
 export function createLifetime(
-  { engine, deadline, graceMs }: LifetimeParts,
+  { engine, deadline, graceMs, onDrain }: LifetimeParts,
   onEnd: (reason: string, exitCode: number) => void,
 ): Lifetime {
   let ended = false;
@@ -50,6 +56,7 @@ export function createLifetime(
     if (draining) return;
     draining = true;
     engine.drain();
+    onDrain();
     engine.schedule();
     look(reason);
   };
@@ -59,6 +66,7 @@ export function createLifetime(
       if (giveUpAt !== Number.POSITIVE_INFINITY) return;
       giveUpAt = performance.now() + TERMINATE_MS + graceMs + TAKEN_MS;
       const reason = `ended by ${signal}`;
+      engine.takeAway();
       drain(reason);
       setTimeout(killRunning, TERMINATE_MS, reason).unref();
     },

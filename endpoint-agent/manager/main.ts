@@ -9,7 +9,7 @@ import { authorization } from "../link/credential.ts";
 import { EXIT_DO_NOT_RESTART, ManagerConfig } from "../manager-config.ts";
 import { createDeadline } from "./deadline.ts";
 import { createEngine } from "./engine.ts";
-import { createSweeper, killLeftovers } from "./leftovers.ts";
+import { createSweeper, killAll } from "./leftovers.ts";
 import { createLifetime } from "./lifetime.ts";
 import { dialAgent, type ManagerLink } from "./link.ts";
 import { createSession, type Session } from "./session.ts";
@@ -60,12 +60,14 @@ const engine = createEngine({
     lifetime.drain(message);
   },
 });
-const lifetime = createLifetime({ engine, deadline, graceMs: config.limits.killGraceMs }, (reason, exitCode) => {
+const onDrain = () => session?.beat();
+const { killGraceMs: graceMs } = config.limits;
+const lifetime = createLifetime({ engine, deadline, graceMs, onDrain }, (reason, exitCode) => {
   log.info({ reason }, "the manager ends");
   if (session?.welcomed()) link.send({ kind: "bye", reason });
   session?.stop();
   void link.close().then(() => {
-    killLeftovers(`${nonce}/`);
+    killAll(`${nonce}/`);
     watchdog.stop();
     rmSync(config.dir, { recursive: true, force: true, maxRetries: 3 });
     process.exit(exitCode);
@@ -81,12 +83,13 @@ session = createSession(
     onStop: () => lifetime.stop("stopped by the agent", 0),
   },
 );
-for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => lifetime.terminate(signal));
+// SIGUSR2 is how SGE announces SIGKILL.
+for (const signal of ["SIGTERM", "SIGINT", "SIGUSR2"] as const) process.on(signal, () => lifetime.terminate(signal));
 // The block's walltime ends soon. Without a handler Node would open its debugger.
 process.on("SIGUSR1", () => lifetime.drain("its walltime ends soon"));
 process.on("SIGHUP", () => {});
 // The first worker's start is the longest part of the first call.
-engine.pool.spawn("javascript", 0);
+engine.warmUp();
 log.info({ nonce, pid: process.pid, capacity: config.capacity }, "manager started");
 
 /** `dir` takes the place of the configuration's: on the node itself, and of this incarnation alone. */

@@ -34,6 +34,8 @@ export type Session = {
   onClose(): void;
   /** Whether the agent has welcomed this connection: nothing else is sent before. */
   welcomed(): boolean;
+  /** Says now what the next beat would say. */
+  beat(): void;
   stop(): void;
 };
 
@@ -69,6 +71,7 @@ export function createSession(parts: SessionParts, events: SessionEvents): Sessi
       busy: engine.resources.busy(),
       workers: engine.pool.workers.length,
       rssMb: Math.round(process.memoryUsage.rss() / 1048576),
+      ...(engine.draining() ? { draining: true as const } : {}),
     });
     engine.housekeep();
   };
@@ -142,6 +145,7 @@ export function createSession(parts: SessionParts, events: SessionEvents): Sessi
       clearTimeout(timer);
     },
     welcomed: () => welcomed,
+    beat: () => (welcomed ? beat() : undefined),
     stop: () => clearTimeout(timer),
   };
 }

@@ -10,7 +10,7 @@
 import { rmSync } from "node:fs";
 import { uptime } from "node:os";
 import { isAlive } from "../process-identity.ts";
-import { killLeftovers } from "./leftovers.ts";
+import { killAll } from "./leftovers.ts";
 
 const POLL_MS = 250;
 const TERM_MS = 1_000;
@@ -37,7 +37,7 @@ process.stdin.on("data", (chunk) => {
 process.stdin.on("close", onManagerGone);
 process.stdin.on("error", () => {});
 // A signal to the whole job must not end the one that cleans up after it.
-for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => {});
+for (const signal of ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1", "SIGUSR2"] as const) process.on(signal, () => {});
 setInterval(poll, POLL_MS);
 
 function onLine(kind: string | undefined, value: number): void {
@@ -68,7 +68,7 @@ function end(): never {
   signal("SIGKILL");
   // The manager too: one that is stopped would otherwise wake up with work that has been given to others.
   if (isAlive(manager)) kill(manager.pid, "SIGKILL");
-  killLeftovers(prefix);
+  killAll(prefix);
   rmSync(directory, { recursive: true, force: true, maxRetries: 3 });
   process.exit(0);
 }
