@@ -96,6 +96,7 @@ export function createBlockFiles(options: BlockFilesOptions): BlockFiles {
           capacity: settings.node,
           workersPerNode: settings.policy.workersPerNode,
           python: settings.workers.python,
+          affinity: settings.workers.affinity,
           env: settings.workers.env,
           orphanTimeoutMs: settings.orphanTimeoutMs,
           walltimeMs,

@@ -75,6 +75,9 @@ export const EndpointConfig = z
           .string()
           .optional()
           .meta({ description: "Shell lines that every node runs before its manager, as `module load …`." }),
+        affinity: z.enum(["none", "cores"]).default("none").meta({
+          description: "cores: every process is kept on cores of its own, as many as its tasks ask for. Needs taskset.",
+        }),
         scratch: z.string().startsWith("/").optional().meta({
           description: "Directory on each node for the files of tasks. Default: TMPDIR of the node, or /tmp.",
         }),

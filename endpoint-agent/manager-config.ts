@@ -59,6 +59,8 @@ export const ManagerConfig = z.object({
   workersPerNode: z.int().positive(),
   /** the interpreter for Python functions */
   python: z.string().default("python3"),
+  /** `cores`: each process is kept on as many cores as its tasks asked for, which are its own */
+  affinity: z.enum(["none", "cores"]).default("none"),
   /** added to the scrubbed environment of every worker */
   env: z.record(z.string(), z.string()).default({}),
   orphanTimeoutMs: z.int().positive(),

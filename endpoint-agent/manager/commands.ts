@@ -7,8 +7,10 @@ import { decodeValue, encodeValue } from "../../protocol/payload.ts";
 import { INLINE_LIMIT_BYTES } from "../../protocol/task-constants.ts";
 import type { ManagerLimits } from "../manager-config.ts";
 import { type Death, endOfDeath, type KillReason } from "./deaths.ts";
+import { cgroupName } from "./leftovers.ts";
 import { createMemoryGuard, type MemoryGuard, type OomCount } from "./memory.ts";
 import { type Capture, createCapture, lastBytes, type OutputTail, outputBytes, outputText } from "./output.ts";
+import type { Pinning, Pins } from "./pins.ts";
 import type { ReadPressure } from "./read-pressure.ts";
 import { scrubbedEnv, WORKER_ENV } from "./scrubbed-env.ts";
 import { inlineArguments, type Task, type TaskEnd } from "./task.ts";
@@ -19,6 +21,7 @@ export type CommandRun = {
   readonly name: string;
   readonly task: Task;
   readonly memory: MemoryGuard;
+  readonly pins: Pins;
   started: boolean;
   killed: KillReason | undefined;
   pid: number | undefined;
@@ -27,9 +30,9 @@ export type CommandRun = {
 
 export type CommandEvents = {
   /** The command has ended, or never ran; its resources are free. */
-  onEnd(task: Task, end: TaskEnd): void;
+  onEnd(task: Task, end: TaskEnd, pins: Pins): void;
   /** It was given up before its start. */
-  onGivenUp(task: Task): void;
+  onGivenUp(task: Task, pins: Pins): void;
   onOutput(task: Task, stream: "stdout" | "stderr", bytes: Uint8Array): void;
   onGroup(pid: number, alive: boolean): void;
   /** What it left behind is to be searched for, by its name. */
@@ -39,7 +42,7 @@ export type CommandEvents = {
 export type CommandRuns = {
   readonly runs: ReadonlyMap<Task, CommandRun>;
   /** Takes a place for the task; returns the place's name. */
-  reserve(task: Task): string;
+  reserve(task: Task, pins: Pins): string;
   start(task: Task): void;
   startAnswered(task: Task, go: boolean): boolean;
   kill(task: Task, reason: KillReason, graceMs?: number): void;
@@ -51,6 +54,7 @@ export type CommandOptions = {
   uploads: string;
   nonce: string;
   env: Record<string, string>;
+  pinning: Pinning;
   limits: ManagerLimits;
   oom: OomCount;
   onRead: ReadPressure;
@@ -75,7 +79,7 @@ export function createCommandRuns(options: CommandOptions, events: CommandEvents
       writeFileSync(end.file, end.bytes, { mode: 0o600 });
     }
     rm(join(dir, run.name), { recursive: true, force: true, maxRetries: 3 }).catch(() => {});
-    events.onEnd(run.task, end);
+    events.onEnd(run.task, end, run.pins);
   };
 
   const launch = (run: CommandRun, script: string) => {
@@ -86,12 +90,16 @@ export function createCommandRuns(options: CommandOptions, events: CommandEvents
     const { processes } = run.memory;
     // Into its cgroup before it starts anything.
     const joining = ["-c", 'echo $$ > "$1" || :; exec /bin/sh -c "$2"', "sh", processes ?? "", script];
-    const child = spawn("/bin/sh", processes === undefined ? ["-c", script] : joining, {
+    const shell = ["/bin/sh", ...(processes === undefined ? ["-c", script] : joining)];
+    const [file, ...args] = [...options.pinning.prefix(run.pins), ...shell] as [string, ...string[]];
+    const child = spawn(file, args, {
       cwd: home,
       detached: true,
       stdio: ["ignore", "pipe", "pipe"],
       env: scrubbedEnv(process.env, {
         ...env,
+        ...task.info.coresEnv,
+        ...options.pinning.env(run.pins),
         ...fn.definition?.env,
         ...spec.env,
         TMPDIR: join(home, "tmp"),
@@ -130,12 +138,12 @@ export function createCommandRuns(options: CommandOptions, events: CommandEvents
 
   return {
     runs,
-    reserve(task) {
+    reserve(task, pins) {
       const name = `command-${++count}`;
-      const memory = createMemoryGuard(`farcall-${nonce}-${name}`, task.info.resources.memoryMb, options.oom);
+      const memory = createMemoryGuard(cgroupName(`${nonce}/${name}\0`), task.info.resources.memoryMb, options.oom);
       const output = { headBytes: limits.outputHeadBytes, tailBytes: limits.outputTailBytes };
       const outputs = { stdout: createCapture(output), stderr: createCapture(output) };
-      runs.set(task, { name, task, memory, outputs, started: false, killed: undefined, pid: undefined });
+      runs.set(task, { name, task, memory, pins, outputs, started: false, killed: undefined, pid: undefined });
       return name;
     },
     start,
@@ -145,7 +153,7 @@ export function createCommandRuns(options: CommandOptions, events: CommandEvents
       if (go) start(task);
       else {
         runs.delete(task);
-        events.onGivenUp(task);
+        events.onGivenUp(task, run.pins);
       }
       return true;
     },

@@ -1,6 +1,6 @@
 /** Tasks as they come in: each waits for its function's code and its large arguments, then joins its queue. */
 import type { LeaseEntry, LeaseSpec } from "../../protocol/batch.ts";
-import { DEFAULT_RESOURCES } from "../../protocol/task.ts";
+import { DEFAULT_RESOURCES, type Resources } from "../../protocol/task.ts";
 import type { BlobsIn } from "./blobs-in.ts";
 import type { Functions, KnownFunction } from "./functions.ts";
 import type { Queues } from "./queues.ts";
@@ -10,6 +10,7 @@ export type IntakeParts = {
   functions: Functions;
   queues: Queues;
   blobs: BlobsIn;
+  coresEnv(need: Resources): Record<string, string> | undefined;
   /** The task ends before it was placed. */
   end(task: Task, end: TaskEnd): void;
 };
@@ -26,7 +27,7 @@ export type Intake = {
 const MAX_SPECS = 10_000;
 
 /** Keeps the tasks of one manager. */
-export function createIntake({ functions, queues, blobs, end }: IntakeParts): Intake {
+export function createIntake({ functions, queues, blobs, coresEnv, end }: IntakeParts): Intake {
   const tasks = new Map<string, Task>();
   const infos = new Map<number, SpecInfo>();
   const waiting = new Map<KnownFunction, Task[]>();
@@ -36,10 +37,12 @@ export function createIntake({ functions, queues, blobs, end }: IntakeParts): In
     let info = infos.get(spec.key);
     if (info && info.fn.state !== "failed") return info;
     if (infos.size >= MAX_SPECS) infos.clear();
+    const resources = spec.resources ?? DEFAULT_RESOURCES;
     info = {
       spec,
       fn: functions.get(spec.function),
-      resources: spec.resources ?? DEFAULT_RESOURCES,
+      resources,
+      coresEnv: coresEnv(resources),
       atMostOnce: spec.delivery === "at-most-once",
       timeoutMs: spec.timeoutMs ?? Number.POSITIVE_INFINITY,
       queue: undefined,

@@ -2,6 +2,7 @@
 import type { CommandRuns } from "./commands.ts";
 import type { Runtime } from "./functions.ts";
 import { handOver, holdOf } from "./hold.ts";
+import type { Pinning } from "./pins.ts";
 import type { Pool } from "./pool.ts";
 import type { Queue, Queues } from "./queues.ts";
 import type { NodeResources } from "./resources.ts";
@@ -13,6 +14,7 @@ export type PlacementParts = {
   pool: Pool;
   commands: CommandRuns;
   resources: NodeResources;
+  pinning: Pinning;
   /** how many worker processes there may be, idle ones included */
   maxWorkers: number;
   tasksPerWorker: number;
@@ -44,7 +46,7 @@ const FUNCTIONS_PER_WORKER = 64;
 
 /** Decides over the given parts; keeps no state but theirs. */
 export function createPlacement(parts: PlacementParts): Placement {
-  const { queues, pool, commands, resources, maxWorkers, tasksPerWorker, mayStart, askStart } = parts;
+  const { queues, pool, commands, resources, pinning, maxWorkers, tasksPerWorker, mayStart, askStart } = parts;
 
   const worn = (worker: Worker) =>
     worker.functions.size >= FUNCTIONS_PER_WORKER || (tasksPerWorker > 0 && worker.done >= tasksPerWorker);
@@ -52,7 +54,10 @@ export function createPlacement(parts: PlacementParts): Placement {
     worker.state === "ready" && worker.tasks.length === 0 && worker.reserved === undefined;
   const matches = (worker: Worker, queue: Queue) =>
     worker.key === queue.workerKey ||
-    (worker.key === undefined && worker.runtime === queue.runtime && worker.memoryMb === queue.resources.memoryMb);
+    (worker.key === undefined &&
+      worker.runtime === queue.runtime &&
+      worker.memoryMb === queue.resources.memoryMb &&
+      worker.pinClass === queue.pinClass);
 
   /** One whose task runs for long is given nothing behind it. */
   const slow = (worker: Worker) => {
@@ -101,28 +106,46 @@ export function createPlacement(parts: PlacementParts): Placement {
     resources.take(queue.resources);
   };
 
-  const makeRoom = (queue: Queue): boolean => {
-    if (pool.workers.length < maxWorkers) return true;
-    const victims = pool.workers.filter((worker) => idle(worker) && !worker.queue && !matches(worker, queue));
+  /** Ends the worker that has been idle for longest, of those that this queue cannot use. */
+  const retireFor = (queue: Queue, which: (worker: Worker) => boolean) => {
+    const victims = pool.workers.filter(
+      (worker) => idle(worker) && !worker.queue && !matches(worker, queue) && which(worker),
+    );
     victims.sort((a, b) => a.idleSince - b.idleSince);
     if (victims[0]) pool.retire(victims[0]);
+  };
+  const makeRoom = (queue: Queue): boolean => {
+    if (pool.workers.length < maxWorkers) return true;
+    retireFor(queue, () => true);
     return false;
+  };
+  /** Pins for one more process; while idle workers have them all, one of these is ended. */
+  const takePins = (queue: Queue) => {
+    const pins = pinning.take(queue.resources);
+    if (!pins) retireFor(queue, ({ pinClass }) => pinClass !== "");
+    return pins;
   };
 
   const startWorkers = (queue: Queue) => {
     const starting = pool.workers.filter((worker) => worker.state === "starting" && matches(worker, queue)).length;
     const wanted = Math.min(queue.length(), resources.room(queue.resources)) - starting;
     for (let i = 0; i < wanted && mayStart(queue.runtime) && makeRoom(queue); i++) {
-      const worker = pool.spawn(queue.runtime, queue.resources.memoryMb);
+      const pins = takePins(queue);
+      if (!pins) return;
+      const { memoryMb } = queue.resources;
+      const worker = pool.spawn(queue.runtime, { memoryMb, pins, pinClass: queue.pinClass });
       if (worker) worker.key = queue.workerKey;
+      else pinning.release(pins);
     }
   };
 
   const placeCommands = (queue: Queue) => {
     while (queue.first() && resources.fits(queue.resources)) {
+      const pins = takePins(queue);
+      if (!pins) return;
       const task = queue.shift() as Task;
       resources.take(queue.resources);
-      const name = commands.reserve(task);
+      const name = commands.reserve(task, pins);
       if (task.info.atMostOnce && !task.startCommitted) askStart(task, name);
       else commands.start(task);
     }

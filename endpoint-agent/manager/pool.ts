@@ -5,7 +5,9 @@ import type { WorkerToManager } from "../../protocol/worker-frames.ts";
 import type { ManagerLimits } from "../manager-config.ts";
 import type { KillReason } from "./deaths.ts";
 import type { Runtime } from "./functions.ts";
+import { cgroupName } from "./leftovers.ts";
 import { createMemoryGuard, type OomCount } from "./memory.ts";
+import type { Pinning, Pins } from "./pins.ts";
 import type { ReadPressure } from "./read-pressure.ts";
 import { scrubbedEnv, WORKER_ENV } from "./scrubbed-env.ts";
 import type { Task, TaskEnd } from "./task.ts";
@@ -28,6 +30,7 @@ export type PoolOptions = {
   /** added to the scrubbed environment */
   env: Record<string, string>;
   commandOf(runtime: Runtime, memoryMb: number): WorkerCommand;
+  pinning: Pinning;
   limits: ManagerLimits;
   oom: OomCount;
   onRead: ReadPressure;
@@ -50,10 +53,13 @@ export type PoolEvents = {
   onLeftovers(worker: Worker, dead: boolean): void;
 };
 
+/** What a worker process is started with, and keeps. */
+export type WorkerKind = { memoryMb: number; pins: Pins; pinClass: string };
+
 export type Pool = {
   readonly workers: readonly Worker[];
   /** undefined when it could not even be tried, which counts as a failed start. */
-  spawn(runtime: Runtime, memoryMb: number): Worker | undefined;
+  spawn(runtime: Runtime, kind: WorkerKind): Worker | undefined;
   hand(worker: Worker, tasks: readonly Task[]): void;
   kill(worker: Worker, reason: KillReason, graceMs?: number): void;
   /** Ends an idle worker. */
@@ -99,14 +105,16 @@ export function createPool(options: PoolOptions, events: PoolEvents): Pool {
     events.onStartFailure(worker.runtime, words, missing);
   };
 
-  const spawn = (runtime: Runtime, memoryMb: number): Worker => {
+  const spawn = (runtime: Runtime, { memoryMb, pins, pinClass }: WorkerKind): Worker => {
     const name = `${runtime}-${++count}`;
-    const memory = createMemoryGuard(`farcall-${nonce}-${name}`, memoryMb, options.oom);
+    const memory = createMemoryGuard(cgroupName(`${nonce}/${name}\0`), memoryMb, options.oom);
     const worker: Worker = {
       name,
       runtime,
       memory,
       memoryMb,
+      pins,
+      pinClass,
       key: undefined,
       queue: undefined,
       state: "starting",
@@ -119,10 +127,14 @@ export function createPool(options: PoolOptions, events: PoolEvents): Pool {
       killed: undefined,
       process: startWorkerProcess(
         {
-          command: options.commandOf(runtime, memoryMb),
+          command: pinned(options.commandOf(runtime, memoryMb), options.pinning.prefix(pins)),
           dir: join(dir, name),
           uploads: options.uploads,
-          env: scrubbedEnv(process.env, { ...options.env, [WORKER_ENV]: `${nonce}/${name}` }),
+          env: scrubbedEnv(process.env, {
+            ...options.env,
+            ...options.pinning.env(pins),
+            [WORKER_ENV]: `${nonce}/${name}`,
+          }),
           onRead: options.onRead,
           output: { headBytes: limits.outputHeadBytes, tailBytes: limits.outputTailBytes },
         },
@@ -166,9 +178,9 @@ export function createPool(options: PoolOptions, events: PoolEvents): Pool {
 
   return {
     workers,
-    spawn(runtime, memoryMb) {
+    spawn(runtime, kind) {
       try {
-        return spawn(runtime, memoryMb);
+        return spawn(runtime, kind);
       } catch (error) {
         // A full disk, or no descriptor left: the manager itself goes on.
         events.onStartFailure(runtime, (error as Error).message, false);
@@ -179,4 +191,9 @@ export function createPool(options: PoolOptions, events: PoolEvents): Pool {
     kill,
     retire,
   };
+}
+
+function pinned(command: WorkerCommand, prefix: string[]): WorkerCommand {
+  const [file, ...args] = [...prefix, command.file, ...command.args];
+  return { ...command, file: file as string, args };
 }

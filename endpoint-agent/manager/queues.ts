@@ -7,6 +7,8 @@ export type Queue = {
   readonly key: string;
   /** workers are shared by the queues of one key */
   readonly workerKey: string;
+  /** which pins its workers have (pins.ts) */
+  readonly pinClass: string;
   readonly owner: string;
   readonly runtime: Runtime;
   readonly resources: Resources;
@@ -27,15 +29,16 @@ export type Queues = {
 };
 
 /** The queues of one manager; a dropped task stays in its queue until it comes to the front. */
-export function createQueues(): Queues {
+export function createQueues(pinClassOf: (need: Resources) => string): Queues {
   const queues = new Map<string, Queue>();
   return {
     of(owner, runtime, resources) {
       const key = JSON.stringify([owner, runtime, resourceClass(resources)]);
       let queue = queues.get(key);
       if (!queue) {
-        const workerKey = JSON.stringify([owner, runtime, resources.memoryMb]);
-        queue = { key, workerKey, owner, runtime, resources, ...createDeque() };
+        const pinClass = pinClassOf(resources);
+        const workerKey = JSON.stringify([owner, runtime, resources.memoryMb, pinClass]);
+        queue = { key, workerKey, pinClass, owner, runtime, resources, ...createDeque() };
         queues.set(key, queue);
       }
       return queue;

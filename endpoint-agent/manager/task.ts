@@ -10,6 +10,8 @@ export type SpecInfo = {
   spec: LeaseSpec;
   fn: KnownFunction;
   resources: Resources;
+  /** tells it of its cores, if these are not one */
+  coresEnv: Record<string, string> | undefined;
   atMostOnce: boolean;
   timeoutMs: number;
   /** where its tasks wait; known once the function's runtime is */

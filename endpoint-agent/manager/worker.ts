@@ -5,6 +5,7 @@ import type { Runtime } from "./functions.ts";
 import { observe } from "./hold.ts";
 import type { MemoryGuard } from "./memory.ts";
 import { lastBytes, NO_OUTPUT, type OutputTail } from "./output.ts";
+import type { Pins } from "./pins.ts";
 import type { Queue } from "./queues.ts";
 import { joinedArguments, type Task, type TaskEnd } from "./task.ts";
 import type { WorkerProcess } from "./worker-process.ts";
@@ -23,6 +24,9 @@ export type Worker = {
   readonly runtime: Runtime;
   /** its memory limit, 0 for none */
   readonly memoryMb: number;
+  /** its own until it is gone: what a process has set up on a GPU cannot be moved */
+  readonly pins: Pins;
+  readonly pinClass: string;
   readonly process: WorkerProcess;
   readonly memory: MemoryGuard;
   /** which queues it may serve; undefined while it has served none */
@@ -76,7 +80,7 @@ function callOf(worker: Worker, { info }: Task, { calls }: HandOver): number {
     call = calls.size + 1;
     calls.set(info, call);
     worker.functions.add(fn.id);
-    const env = { ...fn.definition?.env, ...spec.env };
+    const env = { ...info.coresEnv, ...fn.definition?.env, ...spec.env };
     worker.process.send({
       kind: "call",
       call,
