@@ -11,3 +11,7 @@ const TRIED_V8 = 13;
 if (Number.parseInt(process.versions.v8, 10) >= TRIED_V8) {
   setFlagsFromString("--external-memory-accounted-in-global-limit");
 }
+
+// On the command line this flag bounds the main thread's young generation (deploy/layout.ts), whose heap exists by now. Left
+// standing it would outrank the smaller bounds that the store's threads are started with.
+setFlagsFromString("--max-semi-space-size=0");

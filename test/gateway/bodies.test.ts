@@ -4,7 +4,8 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { JSON_LIMITS, parseJson } from "../../gateway/http/json-guard.ts";
 import { encodeFrame, FRAME_MEDIA_TYPE } from "../../protocol/frame.ts";
-import { startTestGateway, type TestGateway } from "./support/gateway.ts";
+import { newId } from "../../protocol/ids.ts";
+import { createEndpoint, registerFunction, startTestGateway, type TestGateway } from "./support/gateway.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
@@ -80,11 +81,11 @@ describe("requests that are none", () => {
       ]);
       expect(answer).toMatch(/\{"error":\{"code":"(BAD_REQUEST|NOT_FOUND)"/);
     }
-    const cut = await raw(
-      `POST /v1/tasks HTTP/1.1\r\nHost: ${hostname}\r\nAuthorization: Bearer ${gateway.token}\r\nContent-Length: 50\r\n\r\nhalf`,
-      "end",
-    );
-    expect(cut === "" || cut.includes("400")).toBe(true);
+    for (const length of [50, 200_000]) {
+      const head = `POST /v1/tasks HTTP/1.1\r\nHost: ${hostname}\r\nAuthorization: Bearer ${gateway.token}`;
+      const cut = await raw(`${head}\r\nContent-Length: ${length}\r\n\r\nhalf`, "end");
+      expect(cut === "" || cut.includes("400")).toBe(true);
+    }
     expect((await gateway.request("GET", "/healthz")).status).toBe(200);
   });
 });
@@ -129,6 +130,18 @@ describe("bodies", () => {
     expect(status).toBe(413);
     expect(sent).toBeLessThan(256 * 1024 ** 2);
     expect(process.memoryUsage().rss - before).toBeLessThan(64 * 1024 ** 2);
+  });
+
+  it("that come in many pieces arrive whole", async () => {
+    const fn = await registerFunction(gateway);
+    const { id: endpoint } = await createEndpoint(gateway, "in-pieces");
+    const id = newId();
+    const args = new Uint8Array(90_000).map((_, i) => i % 251);
+    const header = { specs: [{ function: fn, endpoint }], tasks: [{ id, encoding: "raw", length: args.length }] };
+    const headers = { "content-type": FRAME_MEDIA_TYPE };
+    const answer = await gateway.request("POST", "/v1/tasks", { headers, body: encodeFrame(header, [args]) });
+    expect(await answer.json()).toEqual({ accepted: 1, tasks: [] });
+    expect((await gateway.store.payloadOf(id, "arguments"))?.bytes).toEqual(args);
   });
 
   it("that do not fit the schema are 400 naming the field, the value and what is expected", async () => {

@@ -3,6 +3,17 @@ import { createWorld, FUNCTION, type OpenStore, OWNER, putFunction, text } from 
 
 export function reportRules(open: OpenStore): void {
   describe("report", () => {
+    it("large results are in their events, and there to be read", async () => {
+      const world = await createWorld(open);
+      const ids = [await world.leased(), await world.leased()];
+      const values = ["a".repeat(100_000), "b".repeat(50_000)];
+      const { events } = await world.report(ids.map((id, i) => ({ id, value: values[i] as string, out: "said" })));
+      expect(events.map(({ bytes }) => text(bytes))).toEqual(values);
+      for (const [i, id] of ids.entries()) {
+        expect(text((await world.store.payloadOf(id, "result"))?.bytes)).toBe(values[i]);
+      }
+    });
+
     it("a result ends its task, and is there to be read", async () => {
       const world = await createWorld(open);
       const id = await world.leased({ group: "run-7" });

@@ -54,6 +54,18 @@ export function submitRules(open: OpenStore): void {
       expect((await world.submit({ tasks: [{ id, args: `${args.slice(1)}y` }] })).rejected).toHaveLength(1);
     });
 
+    it("rule 2: large arguments that are handed out at once are those that were submitted", async () => {
+      const world = await createWorld(open);
+      const args = ["a", "b", "c"].map((letter) => letter.repeat(100_000));
+      const tasks = args.map((text) => ({ args: text }));
+      for (const room of [3, 2]) {
+        const { handouts } = await world.submit({ tasks, pulls: [world.pull(room)] });
+        expect(handouts.map(({ body }) => text(body))).toEqual([args.slice(0, room).join("")]);
+      }
+      const { handouts } = await world.store.pop([world.pull(10)]);
+      expect(handouts.map(({ body }) => text(body))).toEqual([args[2]]);
+    });
+
     it("I9: another owner's id is refused without a word about its task", async () => {
       const world = await createWorld(open);
       await putFunction(world.store, "bob", FUNCTION);
