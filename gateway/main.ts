@@ -20,6 +20,7 @@ import { createWire } from "./wire/wire.ts";
 
 /** Wrong arguments or configuration: starting again changes nothing. */
 const EXIT_CONFIG = 2;
+const EXIT_STORE_DEATH = 70;
 
 async function main(): Promise<void> {
   // The database holds other people's arguments and results: nobody else may read what this process writes.
@@ -27,12 +28,20 @@ async function main(): Promise<void> {
   const { values } = parseArgs({ options: { config: { type: "string" } } });
   if (values.config === undefined) throw new ApiError("CONFIG_INVALID", "usage: gateway/main --config <gateway.yaml>");
   const config = readGatewayConfig(values.config);
-  const log = pino({ name: "gateway", level: config.logLevel }, pino.destination({ fd: 2, sync: false }));
+  const destination = pino.destination({ fd: 2, sync: false });
+  const log = pino({ name: "gateway", level: config.logLevel }, destination);
   const stopping = new AbortController();
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => stopping.abort());
 
+  // Nothing is acknowledged that is not on disk, so an end is as good as any other; whoever supervises starts it again.
+  const onStoreDeath = (err: Error) => {
+    log.fatal({ err }, "a thread of the database died; the gateway ends, to be started again");
+    destination.flushSync();
+    process.exit(EXIT_STORE_DEATH);
+  };
   const version = await readVersion();
-  const gateway = await startGateway({ config, log, version, adapters: await chooseAdapters(config) });
+  const adapters = await chooseAdapters(config, onStoreDeath);
+  const gateway = await startGateway({ config, log, version, adapters });
   // Without a certificate a hang-up ends it as it ends others.
   if (gateway.reload) process.on("SIGHUP", () => void gateway.reload?.());
   process.stdout.write(`${JSON.stringify({ ready: true, url: gateway.url, pid: process.pid, version })}\n`);
@@ -45,7 +54,7 @@ async function main(): Promise<void> {
   log.flush();
 }
 
-async function chooseAdapters({ nats, stateDir }: GatewayConfig): Promise<Adapters> {
+async function chooseAdapters({ nats, stateDir }: GatewayConfig, onDeath: (cause: Error) => void): Promise<Adapters> {
   const [signer, revoker] = await Promise.all([readSigner(nats.dir), readRevoker(nats.dir)]);
   let revocation: Revocation | undefined;
   const creds = await readFile(join(nats.dir, GATEWAY_CREDS_FILE)).catch((cause: Error) => {
@@ -54,7 +63,8 @@ async function chooseAdapters({ nats, stateDir }: GatewayConfig): Promise<Adapte
   const servers = nats.agentServers ?? nats.servers;
   const ca = nats.ca === undefined ? undefined : await readCa(nats.ca);
   return {
-    openStore: ({ durability, limits }) => openSqliteStore({ file: join(stateDir, "farcall.db"), durability, limits }),
+    openStore: ({ durability, limits }) =>
+      openSqliteStore({ file: join(stateDir, "farcall.db"), durability, limits, onDeath }),
     async openDispatcher({ store, hub, log, signal }) {
       const wire = createWire({ servers: nats.servers, ca, creds, log, signal, onUp: () => revocation?.changed() });
       return createDispatcher({ store, hub, wire, log });

@@ -89,6 +89,28 @@ describe("the gateway's process", () => {
     });
   }
 
+  it("ends with a code that is not 0, and says why, when a thread of the database dies; what it acknowledged is there", async () => {
+    await using home = await makeGatewayHome();
+    const order = join(home.dir, "die");
+    const hook = new URL("support/kill-writer.ts", import.meta.url).href;
+    const gateway = await home.start({ NODE_OPTIONS: `--import ${hook}`, TEST_KILL_WRITER: order });
+    const fn = await prepare(gateway);
+    const id = newId();
+    const submit = { specs: [{ function: fn }], tasks: [{ id }] };
+    expect((await call(gateway, "POST", "/v1/tasks", submit)).status).toBe(202);
+    let said = "";
+    gateway.child.stderr?.on("data", (bytes) => {
+      said += String(bytes);
+    });
+    const exited = once(gateway.child, "exit");
+    await writeFile(order, "");
+    expect(await exited).toEqual([70, null]);
+    expect(said).toContain("a thread of the database died");
+    expect(said).toContain("the test killed the writer");
+    const again = await home.start();
+    expect((await call(again, "GET", `/v1/tasks/${id}`)).status).toBe(200);
+  });
+
   it("G1: keeps every task that it acknowledged when it is killed, and gives the same answers afterwards", {
     timeout: 90_000,
   }, async () => {

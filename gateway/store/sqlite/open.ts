@@ -21,6 +21,8 @@ export type SqliteStoreOptions = {
   now?: () => number;
   /** what is given up when the disk is full, so that results still land (PROTOCOL.md rule 27) */
   ballastBytes?: number;
+  /** A thread of the store died: nothing is stored or read any more, and only a new start helps. */
+  onDeath?: (cause: Error) => void;
 };
 
 const BALLAST_BYTES = 32 * 1024 * 1024;
@@ -32,13 +34,15 @@ const ANSWER_MS = 5000;
  * Throws STORE_CORRUPT, and touches nothing, when the file does not pass the integrity check.
  */
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<Store> {
-  const { file, durability, limits, now = Date.now, ballastBytes = BALLAST_BYTES } = options;
+  const { file, durability, limits, now = Date.now, ballastBytes = BALLAST_BYTES, onDeath } = options;
   const data: WriterOptions = { file, durability, limits, ballastBytes };
-  const starting = startThread(new URL("./reader/main.ts", import.meta.url), { data: { file }, now });
-  const writer = await startThread(new URL("./writer/main.ts", import.meta.url), { data, now }).catch(async (error) => {
-    await (await starting).close();
-    throw error;
-  });
+  const starting = startThread(new URL("./reader/main.ts", import.meta.url), { data: { file }, now, onDeath });
+  const writer = await startThread(new URL("./writer/main.ts", import.meta.url), { data, now, onDeath }).catch(
+    async (error) => {
+      await (await starting).close();
+      throw error;
+    },
+  );
   const reader = await starting;
   return {
     generation: writer.info.generation,

@@ -26,7 +26,7 @@ export type GatewayProcess = {
 export type GatewayHome = AsyncDisposable & {
   dir: string;
   /** Starts the gateway in this directory and waits for its ready line. */
-  start(): Promise<GatewayProcess>;
+  start(env?: Record<string, string>): Promise<GatewayProcess>;
 };
 
 /** A directory with a gateway.yaml; without a nats-server unless one is named. Removed, with what runs in it, at the end. */
@@ -46,8 +46,8 @@ export async function makeGatewayHome(config: Record<string, unknown> = {}, nats
   await writeFile(file, stringify(whole));
   return {
     dir,
-    async start() {
-      const child = spawnGateway(file);
+    async start(env) {
+      const child = spawnGateway(file, env);
       children.push(child);
       const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream });
       const line = await Promise.race([
@@ -68,10 +68,10 @@ export async function makeGatewayHome(config: Record<string, unknown> = {}, nats
 }
 
 /** Starts the program without waiting for anything. */
-export function spawnGateway(config: string): ChildProcess {
+export function spawnGateway(config: string, env: Record<string, string> = {}): ChildProcess {
   return spawn(process.execPath, [MAIN, "--config", config], {
     stdio: ["ignore", "pipe", "pipe"],
-    env: { ...process.env, NODE_COMPILE_CACHE: COMPILE_CACHE },
+    env: { ...process.env, NODE_COMPILE_CACHE: COMPILE_CACHE, ...env },
   });
 }
 

@@ -26,6 +26,8 @@ export function createCommitter(
   const { db } = base;
   let commits = 0;
   let calls = 0;
+  /** Memory ran ahead of what the database kept, and was not read again since. */
+  let ahead = false;
 
   function execute({ n, op, now, input }: Call): Reply {
     base.now = now;
@@ -40,6 +42,9 @@ export function createCommitter(
   }
 
   function transaction(group: Call[]): Reply[] {
+    // Where even reading fails, every call does, until it works again.
+    if (ahead) base.load();
+    ahead = false;
     if (group.every(({ op }) => MEMORY_ONLY.has(op))) return group.map(execute);
     db.exec("begin immediate");
     try {
@@ -50,9 +55,8 @@ export function createCommitter(
       calls += group.length;
       return replies;
     } catch (error) {
+      ahead = true;
       if (db.isTransaction) db.exec("rollback");
-      // Memory ran ahead of what the database kept.
-      base.load();
       throw error;
     }
   }
