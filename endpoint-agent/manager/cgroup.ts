@@ -1,16 +1,22 @@
-/** A memory cgroup of its own for a worker, where this process may make one: as root, or where the site delegates it. */
-import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+/**
+ * A cgroup of its own for each worker and command, where this process may make one: as root, or where the site delegates it. It
+ * limits memory, and it knows its processes whatever they do to hide.
+ */
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-export type MemoryCgroup = {
+export type Cgroup = {
   /** the file to which a process's id is written to put it in */
   readonly processes: string;
   add(pid: number): void;
+  /** Removes it; its processes must have ended. */
+  remove(): void;
+};
+
+export type MemoryCgroup = Cgroup & {
   /** whether the kernel killed something in it */
   outOfMemory(): boolean;
   peakMb(): number | undefined;
-  /** Removes it; its processes must have ended. */
-  remove(): void;
 };
 
 const ROOT = "/sys/fs/cgroup";
@@ -45,17 +51,69 @@ export function createMemoryCgroup(name: string, limitMb: number): MemoryCgroup 
     const swap = join(dir, files.swap);
     if (existsSync(swap)) ignoring(() => writeFileSync(swap, files === FILES.v1 ? String(limitMb * MEGABYTE) : "0"));
     return {
-      processes: join(dir, "cgroup.procs"),
-      add: (pid) => ignoring(() => writeFileSync(join(dir, "cgroup.procs"), String(pid))),
+      ...cgroupIn(dir),
       outOfMemory: () => Number(/^oom_kill (\d+)/m.exec(read(join(dir, files.events)))?.[1] ?? 0) > 0,
       peakMb: () => {
         const bytes = Number.parseInt(read(join(dir, files.peak)), 10);
         return Number.isNaN(bytes) ? undefined : bytes / MEGABYTE;
       },
-      remove: () => ignoring(() => rmdirSync(dir)),
     };
   }
   return undefined;
+}
+
+/** Makes a cgroup without a limit, only to know its processes; undefined where that is not possible. */
+export function createPlainCgroup(name: string): Cgroup | undefined {
+  for (const parent of plainParents()) {
+    try {
+      mkdirSync(join(parent, name));
+      return cgroupIn(join(parent, name));
+    } catch {
+      // Not allowed, most often.
+    }
+  }
+  return undefined;
+}
+
+/** The processes in the cgroups whose names begin so. */
+export function cgroupMembers(prefix: string): number[] {
+  return cgroupsOf(prefix).flatMap((dir) => read(join(dir, "cgroup.procs")).split("\n").filter(Boolean).map(Number));
+}
+
+/** Removes the cgroups whose names begin so and that are empty. */
+export function removeCgroups(prefix: string): void {
+  for (const dir of cgroupsOf(prefix)) ignoring(() => rmdirSync(dir));
+}
+
+function cgroupsOf(prefix: string): string[] {
+  const parents = new Set([...plainParents(), ...candidates().map(({ parent }) => parent)]);
+  return [...parents].flatMap((parent) =>
+    readdirSync(parent)
+      .filter((name) => name.startsWith(prefix))
+      .map((name) => join(parent, name)),
+  );
+}
+
+function cgroupIn(dir: string): Cgroup {
+  const processes = join(dir, "cgroup.procs");
+  return {
+    processes,
+    add: (pid) => ignoring(() => writeFileSync(processes, String(pid))),
+    remove: () => ignoring(() => rmdirSync(dir)),
+  };
+}
+
+/** Version 2 has one tree; of version 1's, those that cost a process nothing. */
+function plainParents(): string[] {
+  const own = read("/proc/self/cgroup");
+  const found: string[] = [];
+  for (const controller of ["pids", "freezer"]) {
+    const path = new RegExp(`^\\d+:[^:]*\\b${controller}\\b[^:]*:(.*)$`, "m").exec(own)?.[1];
+    if (path !== undefined) found.push(join(ROOT, controller, path), join(ROOT, controller));
+  }
+  const v2 = /^0::(.*)$/m.exec(own)?.[1];
+  if (v2 !== undefined && existsSync(join(ROOT, "cgroup.controllers"))) found.push(join(ROOT, v2));
+  return found.filter((parent) => existsSync(join(parent, "cgroup.procs")));
 }
 
 /** The kernel's count of processes killed for memory in this process's own cgroup, whatever limit was met. */

@@ -1,26 +1,65 @@
-/** Finds what user code left running, by a variable in its environment (FAULTS.md W6). */
+/**
+ * Finds what user code left running (FAULTS.md W6): by its cgroup where the worker has one, by a variable in its environment, and as
+ * descendants of a worker that still runs. Where there is no cgroup, a process that left its session, cleared its environment
+ * and whose parents have ended is not found.
+ */
 import { readdirSync, readFileSync } from "node:fs";
+import { cgroupMembers, removeCgroups } from "./cgroup.ts";
 import { WORKER_ENV } from "./scrubbed-env.ts";
 
 export type ProcessInfo = { pid: number; parent: number; session: number };
 
-/** Processes whose environment names a worker beginning with one of `prefixes`. Other users' cannot be read, nor are they ours. */
-export function findByWorker(prefixes: readonly string[]): ProcessInfo[] {
+/** The name of a worker's or command's cgroup, as `<nonce>/<worker>\0`, or how those of a manager begin, as `<nonce>/`. */
+export function cgroupName(prefix: string): string {
+  return `farcall-${prefix.replace("/", "-").replace("\0", ".w")}`;
+}
+
+/**
+ * Processes whose cgroup or environment names a worker beginning with one of `prefixes`, and what
+ * descends from `ancestor`. Other users' cannot be read, nor are they ours.
+ */
+export function findByWorker(prefixes: readonly string[], ancestor?: number): ProcessInfo[] {
+  const members = new Set(prefixes.flatMap((prefix) => cgroupMembers(cgroupName(prefix))));
   const found: ProcessInfo[] = [];
+  const others: ProcessInfo[] = [];
   for (const name of processIds()) {
     try {
-      const environment = readFileSync(`/proc/${name}/environ`, "latin1");
-      const at = environment.indexOf(`${WORKER_ENV}=`);
-      if (at < 0 || !prefixes.some((prefix) => environment.startsWith(prefix, at + WORKER_ENV.length + 1))) continue;
-      const stat = readFileSync(`/proc/${name}/stat`, "latin1");
-      const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-      if (fields[0] === "Z") continue;
-      found.push({ pid: Number(name), parent: Number(fields[1]), session: Number(fields[3]) });
+      const ours = members.has(Number(name)) || namesWorker(name, prefixes);
+      if (!ours && ancestor === undefined) continue;
+      const info = infoOf(name);
+      if (info) (ours ? found : others).push(info);
     } catch {
       // It ended while it was looked at, or belongs to somebody else.
     }
   }
-  return found;
+  return ancestor === undefined ? found : withDescendants(found, others, ancestor);
+}
+
+function namesWorker(pid: string, prefixes: readonly string[]): boolean {
+  const environment = readFileSync(`/proc/${pid}/environ`, "latin1");
+  const at = environment.indexOf(`${WORKER_ENV}=`);
+  return at >= 0 && prefixes.some((prefix) => environment.startsWith(prefix, at + WORKER_ENV.length + 1));
+}
+
+/** Undefined for what has ended and is only not waited for. */
+function infoOf(pid: string): ProcessInfo | undefined {
+  const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return fields[0] === "Z" ? undefined : { pid: Number(pid), parent: Number(fields[1]), session: Number(fields[3]) };
+}
+
+function withDescendants(found: ProcessInfo[], others: readonly ProcessInfo[], ancestor: number): ProcessInfo[] {
+  const all = [...found];
+  const known = new Set([ancestor, ...found.map(({ pid }) => pid)]);
+  for (let before = -1; before !== all.length; ) {
+    before = all.length;
+    for (const info of others) {
+      if (known.has(info.pid) || !known.has(info.parent)) continue;
+      known.add(info.pid);
+      all.push(info);
+    }
+  }
+  return all;
 }
 
 /** Empty where there is no /proc: there, process groups must do. */
@@ -46,6 +85,8 @@ export function leftBehind(found: readonly ProcessInfo[], worker: number): numbe
 
 /** How long the searches for what ended workers and commands left are gathered: one look at /proc serves them all. */
 const GATHER_MS = 100;
+const END_TRIES = 20;
+const END_WAIT_MS = 10;
 
 /**
  * Searches for leftovers by worker: at once where the worker goes on and its next task must not be mistaken for the last one,
@@ -54,9 +95,18 @@ const GATHER_MS = 100;
 export function createSweeper(nonce: string, onKilled: (count: number) => void) {
   let ended: string[] = [];
   const sweep = () => {
-    const killed = killLeftovers(...ended);
+    const names = ended;
+    const killed = killLeftovers(...names);
     ended = [];
-    if (killed > 0) onKilled(killed);
+    if (killed > 0) {
+      onKilled(killed);
+      // What is killed may need a moment to be gone, and its cgroup stays until then.
+      for (const name of names) gather(name);
+    } else for (const name of names) removeCgroups(cgroupName(name));
+  };
+  const gather = (name: string) => {
+    ended.push(name);
+    if (ended.length === 1) setTimeout(sweep, GATHER_MS).unref();
   };
   return (name: string, worker: number | undefined) => {
     const prefix = `${nonce}/${name}\0`;
@@ -65,9 +115,19 @@ export function createSweeper(nonce: string, onKilled: (count: number) => void) 
       if (killed > 0) onKilled(killed);
       return;
     }
-    ended.push(prefix);
-    if (ended.length === 1) setTimeout(sweep, GATHER_MS).unref();
+    gather(prefix);
   };
+}
+
+/** Kills everything of a manager that ends, and waits the moment that it takes. */
+export function killAll(prefix: string): void {
+  const pause = new Int32Array(new SharedArrayBuffer(4));
+  for (let tries = 0; tries < END_TRIES; tries++) {
+    const killed = killLeftovers(prefix);
+    removeCgroups(cgroupName(prefix));
+    if (killed === 0) return;
+    Atomics.wait(pause, 0, 0, END_WAIT_MS);
+  }
 }
 
 /** Kills every process of the prefixes, until none is left that could have forked meanwhile. */
@@ -84,7 +144,7 @@ export function killLeftovers(...prefixes: string[]): number {
 /** Kills what a task left behind while its worker goes on. */
 export function killLeftBehind(prefix: string, worker: number): number {
   let killed = 0;
-  for (const pid of leftBehind(findByWorker([prefix]), worker)) killed += kill(pid);
+  for (const pid of leftBehind(findByWorker([prefix], worker), worker)) killed += kill(pid);
   return killed;
 }
 

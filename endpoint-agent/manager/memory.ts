@@ -1,6 +1,6 @@
 /** Watches a process's memory and says afterwards whether it ran out (FAULTS.md W2). */
 import { readFileSync } from "node:fs";
-import { createMemoryCgroup, ownOomKills } from "./cgroup.ts";
+import { type Cgroup, createMemoryCgroup, createPlainCgroup, ownOomKills } from "./cgroup.ts";
 
 export type MemoryGuard = {
   /** The process has started. */
@@ -31,26 +31,27 @@ const LEAST_MB = 64;
 export function createMemoryGuard(name: string, limitMb: number, oom: OomCount): MemoryGuard {
   const enforcedMb = Math.max(limitMb, LEAST_MB);
   const cgroup = limitMb > 0 ? createMemoryCgroup(name, enforcedMb) : undefined;
+  const group: Cgroup | undefined = cgroup ?? createPlainCgroup(name);
   let pid: number | undefined;
   let peakMb: number | undefined;
   return {
     attach(started) {
       pid = started;
-      cgroup?.add(started);
+      group?.add(started);
     },
     exceeded() {
       if (pid === undefined || limitMb === 0) return false;
       peakMb = peakRssMb(pid) ?? peakMb;
       return peakMb !== undefined && peakMb > enforcedMb;
     },
-    processes: cgroup?.processes,
+    processes: group?.processes,
     atDeath(exitCode, signal) {
       // A shell lives on when its child is killed, and ends with an exit code.
       const inOwn = exitCode !== 0 && cgroup?.outOfMemory() === true;
       const outOfMemory = inOwn || (signal === "SIGKILL" && oom.grew());
       return { limitMb, peakMb: cgroup?.peakMb() ?? peakMb, outOfMemory };
     },
-    release: () => cgroup?.remove(),
+    release: () => group?.remove(),
   };
 }
 

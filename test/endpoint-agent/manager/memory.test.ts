@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { afterEach, describe, expect, it } from "vitest";
 import { createMemoryCgroup } from "../../../endpoint-agent/manager/cgroup.ts";
+import { nonceOf } from "./support.ts";
 import { startTestAgent, type TestAgent } from "./test-agent.ts";
 
 const probe = createMemoryCgroup(`farcall-probe-${process.pid}`, 64);
@@ -32,10 +33,16 @@ describe("memory of tasks", () => {
       const ended = await agent.call(command, [], { resources: { cores: 1, memoryMb: 100, gpus: 0 } });
       // The shell lives on when the kernel kills its child.
       expect(ended.failure?.code).toBe("OOM");
+      agent.send({ kind: "stop" });
+      await agent.exited;
       expect(
-        execFileSync("sh", ["-c", "find /sys/fs/cgroup -maxdepth 4 -name 'farcall-*' | wc -l"], {
-          encoding: "utf8",
-        }).trim(),
+        execFileSync(
+          "sh",
+          ["-c", `find /sys/fs/cgroup -maxdepth 4 -name 'farcall-${nonceOf(agent.frames)}-*' | wc -l`],
+          {
+            encoding: "utf8",
+          },
+        ).trim(),
       ).toBe("0");
     },
   );
