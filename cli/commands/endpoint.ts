@@ -10,8 +10,10 @@ import {
   stopEndpoint,
 } from "../endpoint/change.ts";
 import { type ConfigureOptions, configureEndpoint } from "../endpoint/configure.ts";
-import { addDeploy } from "../endpoint/deploy/command.ts";
-import { type EndpointLogOptions, showEndpointLog } from "../endpoint/logs.ts";
+import { addDeploy, addSiteCommands } from "../endpoint/deploy/command.ts";
+import { deployed } from "../endpoint/deploy/deployed.ts";
+import type { EndpointLogOptions } from "../endpoint/log-lines.ts";
+import { showEndpointLog } from "../endpoint/logs.ts";
 import { listEndpoints, showEndpoint } from "../endpoint/show.ts";
 import { wholeNumber } from "../options.ts";
 
@@ -21,11 +23,14 @@ export function registerEndpointCommands(program: Command, context: CliContext):
   addConfigure(group, context);
   addDeploy(group, context);
   addAgentCommands(group, context);
+  addSiteCommands(group, context);
   addCommand(group, {
     usage: "status <name>",
     summary: "show an endpoint: its agent, its blocks, what waits",
     examples: [["farcall endpoint status laptop", "by name or id"]],
-  }).action((name: string, options: { json?: boolean }) => showEndpoint(context, name, options));
+  })
+    .option("--no-site", "do not log in at the site of an endpoint that was deployed there")
+    .action((name: string, options: { json?: boolean; site: boolean }) => showEndpoint(context, name, options));
   addCommand(group, {
     usage: "list",
     summary: "list the endpoints that you can see",
@@ -35,12 +40,15 @@ export function registerEndpointCommands(program: Command, context: CliContext):
     .action((options: { json?: boolean }) => listEndpoints(context, options));
   addCommand(group, {
     usage: "logs <name>",
-    summary: "print the log of an agent of this machine",
+    summary: "print the log of an agent of this machine, or of one that was deployed from it",
     examples: [["farcall endpoint logs -f laptop", "as it is written"]],
   })
     .option("-f, --follow", "go on until interrupted")
     .option("-n, --lines <count>", "how many lines of its end", wholeNumber(1, 1_000_000), 100)
-    .action((name: string, options: EndpointLogOptions) => showEndpointLog(context, name, options));
+    .action(async (name: string, options: EndpointLogOptions) => {
+      const there = await deployed(context, name);
+      await (there ? there.logAtSite(context, there.site, options) : showEndpointLog(context, name, options));
+    });
   addGatewayCommands(group, context);
 }
 
@@ -65,7 +73,7 @@ function addConfigure(group: Command, context: CliContext): void {
 function addAgentCommands(group: Command, context: CliContext): void {
   addCommand(group, {
     usage: "start <name>",
-    summary: "start the agent of an endpoint of this machine",
+    summary: "start the agent of an endpoint of this machine, or of one that was deployed from it",
     examples: [
       ["farcall endpoint start laptop", "in the background"],
       ["farcall endpoint start laptop --foreground", "for a supervisor such as systemd"],
@@ -73,19 +81,28 @@ function addAgentCommands(group: Command, context: CliContext): void {
   })
     .option("--foreground", "run it here; its log goes to stderr")
     .option("--take-over", "although an agent on another host still answers for this endpoint")
-    .action((name: string, options) => startEndpoint(context, name, options));
+    .action(async (name: string, options) => {
+      const there = await deployed(context, name);
+      await (there ? there.startAtSite(context, there.site, options) : startEndpoint(context, name, options));
+    });
   addCommand(group, {
     usage: "stop <name>",
     summary: "stop the agent: running tasks end, its blocks are let go",
     examples: [["farcall endpoint stop laptop --now", "running tasks are killed and started again later"]],
   })
     .option("--now", "do not wait for running tasks")
-    .action((name: string, options) => stopEndpoint(context, name, options));
+    .action(async (name: string, options) => {
+      const there = await deployed(context, name);
+      await (there ? there.stopAtSite(context, there.site, options) : stopEndpoint(context, name, options));
+    });
   addCommand(group, {
     usage: "restart <name>",
     summary: "start the agent anew; its blocks run on meanwhile",
     examples: [["farcall endpoint restart laptop", "after a change of its configuration, or an upgrade"]],
-  }).action((name: string, options: { json?: boolean }) => restartEndpoint(context, name, options));
+  }).action(async (name: string, options: { json?: boolean }) => {
+    const there = await deployed(context, name);
+    await (there ? there.restartAtSite(context, there.site, options) : restartEndpoint(context, name, options));
+  });
 }
 
 function addGatewayCommands(group: Command, context: CliContext): void {

@@ -1,8 +1,8 @@
 import { rmSync } from "node:fs";
-import { createInterface } from "node:readline/promises";
 import { ApiError } from "../../protocol/errors.ts";
 import type { CliContext } from "../context.ts";
 import { endAgent, runAgentHere, startAgent } from "./agent-process.ts";
+import { confirm } from "./confirm.ts";
 import { localEndpoint, localEndpoints } from "./directory.ts";
 
 type Json = { json?: boolean };
@@ -95,19 +95,4 @@ export async function deleteEndpoint(
   if (local) rmSync(local.dir, { recursive: true, force: true });
   if (options.json) return context.terminal.json({ name, cancelled, local: local !== undefined });
   context.terminal.line(`${name} is deleted; ${cancelled} tasks were cancelled`);
-}
-
-async function confirm(
-  context: CliContext,
-  options: { yes?: boolean; json?: boolean },
-  question: string,
-): Promise<void> {
-  if (options.yes) return;
-  if (!context.stdin.isTTY || options.json) {
-    throw new ApiError("CONFIG_INVALID", `${question} Say --yes to go on without being asked.`);
-  }
-  const reader = createInterface({ input: context.stdin, output: process.stderr });
-  const answer = await reader.question(`${question} [y/N] `, { signal: context.signal });
-  reader.close();
-  if (!/^y(es)?$/i.test(answer.trim())) throw new ApiError("CONFIG_INVALID", "nothing was changed");
 }

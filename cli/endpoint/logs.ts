@@ -6,10 +6,8 @@ import { layoutOf } from "../../deploy/layout.ts";
 import { endpointLayout } from "../../endpoint-agent/layout.ts";
 import { ApiError } from "../../protocol/errors.ts";
 import type { CliContext } from "../context.ts";
-import { plain } from "../output/text.ts";
 import { localEndpoint } from "./directory.ts";
-
-export type EndpointLogOptions = { follow?: boolean; lines: number; json?: boolean };
+import { type EndpointLogOptions, printLogLine } from "./log-lines.ts";
 
 const POLL_MS = 250;
 /** A log's end is looked for in so much of it. */
@@ -43,7 +41,7 @@ async function printEnd(context: CliContext, log: string, options: EndpointLogOp
     const { buffer } = await file.read(Buffer.alloc(length), 0, length, size - length);
     const lines = buffer.toString("utf8").split("\n");
     if (lines.at(-1) === "") lines.pop();
-    for (const line of lines.slice(-options.lines)) printLine(context, line, options);
+    for (const line of lines.slice(-options.lines)) printLogLine(context, line, options);
   } finally {
     await file.close();
   }
@@ -55,37 +53,7 @@ async function print(context: CliContext, stream: AsyncIterable<Buffer>, options
   for await (const chunk of stream) {
     const lines = (rest + chunk.toString("utf8")).split("\n");
     rest = lines.pop() ?? "";
-    for (const line of lines) printLine(context, line, options);
+    for (const line of lines) printLogLine(context, line, options);
   }
-  if (rest !== "") printLine(context, rest, options);
-}
-
-const LEVELS: Record<number, string> = { 20: "debug", 30: "info", 40: "warn", 50: "error", 60: "fatal" };
-/** Said once in the heading of the log, not on every line. */
-const EVERYWHERE = new Set(["level", "time", "msg", "pid", "part", "endpoint"]);
-
-function printLine({ terminal }: CliContext, line: string, { json }: EndpointLogOptions): void {
-  if (json) {
-    terminal.line(line);
-    return;
-  }
-  let record: { level?: number; time?: number; msg?: string } & Record<string, unknown>;
-  try {
-    record = JSON.parse(line);
-  } catch {
-    terminal.line(plain(line));
-    return;
-  }
-  if (record.time === undefined) {
-    terminal.line(plain(record.ready === true ? `agent started, epoch ${record.epoch}` : line));
-    return;
-  }
-  const time = new Date(record.time).toISOString();
-  const level = LEVELS[record.level ?? 30] ?? String(record.level);
-  const facts = Object.entries(record)
-    .filter(([key]) => !EVERYWHERE.has(key))
-    .map(([key, value]) => `${key}=${key === "err" ? (value as { message?: string }).message : JSON.stringify(value)}`);
-  terminal.line(
-    plain(`${time} ${level.padEnd(5)} ${record.msg ?? ""}${facts.length > 0 ? ` (${facts.join(" ")})` : ""}`),
-  );
+  if (rest !== "") printLogLine(context, rest, options);
 }

@@ -1,3 +1,4 @@
+import type { AgentState } from "../../deploy/ssh/site/agent-control.ts";
 import { readConfigFile } from "../../endpoint-agent/config-file.ts";
 import { endpointLayout } from "../../endpoint-agent/layout.ts";
 import type { EndpointView } from "../../protocol/endpoint.ts";
@@ -6,6 +7,7 @@ import type { CliContext } from "../context.ts";
 import { gatewayNow } from "../gateway-clock.ts";
 import type { Column } from "../output/table.ts";
 import { age, count, oneLine } from "../output/text.ts";
+import { deployed } from "./deploy/deployed.ts";
 import { type LocalEndpoint, localEndpoints } from "./directory.ts";
 
 /** `farcall endpoint list`: those of the gateway, and which of them are configured on this machine. */
@@ -34,13 +36,24 @@ export async function listEndpoints(context: CliContext, options: { json?: boole
 }
 
 /** `farcall endpoint status`: one endpoint as its gateway sees it, and its agent when it is of this machine. */
-export async function showEndpoint(context: CliContext, name: string, options: { json?: boolean }): Promise<void> {
+export async function showEndpoint(
+  context: CliContext,
+  name: string,
+  options: { json?: boolean; site: boolean },
+): Promise<void> {
   const farcall = await context.connect();
   const local = localEndpoints(context.env).find((endpoint) => endpoint.name === name || endpoint.id === name);
-  const view = await farcall.endpoints.get(local?.id ?? name);
+  const there = local ? undefined : await deployed(context, name);
+  const view = await farcall.endpoints.get(local?.id ?? there?.site.endpoint ?? name);
   const mistake = local ? configMistake(local) : undefined;
+  const site = there && {
+    target: there.site.target,
+    dir: there.site.dir,
+    ...(options.site ? await there.siteState(context, there.site, options) : {}),
+  };
   if (options.json) {
-    return context.terminal.json({ ...view, local: localFacts(local), ...(mistake ? { mistake } : {}) });
+    const more = { ...(mistake ? { mistake } : {}), ...(site ? { site } : {}) };
+    return context.terminal.json({ ...view, local: localFacts(local), ...more });
   }
   const { terminal } = context;
   const now = await gatewayNow(farcall);
@@ -52,6 +65,7 @@ export async function showEndpoint(context: CliContext, name: string, options: {
     const agent = local.pid === undefined ? "no agent runs here" : `its agent is process ${local.pid}`;
     terminal.line(`here: ${agent}; ${endpointLayout(local.dir).config}`);
   }
+  if (site) terminal.line(siteLine(site));
   if (mistake) terminal.note(mistake);
   const { summary } = view;
   if (!summary) return;
@@ -70,6 +84,19 @@ export async function showEndpoint(context: CliContext, name: string, options: {
     { title: "BUSY", value: (block) => block.busy, align: "right" },
     { title: "REASON", value: (block) => oneLine(block.reason ?? "-"), min: 8 },
   ]);
+}
+
+function siteLine({
+  target,
+  dir,
+  state,
+  pid,
+  host,
+  how,
+}: { target: string; dir: string } & Partial<AgentState>): string {
+  if (state === undefined) return `there: ${target}:${dir}`;
+  const agent = pid === undefined ? "no agent runs" : `its agent is process ${pid}, by ${how}`;
+  return `there: ${oneLine(`${agent}, on ${host ?? "?"}`)}; ${target}:${dir}`;
 }
 
 function blocksOf({ summary }: EndpointView): string {

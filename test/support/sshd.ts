@@ -85,6 +85,14 @@ export async function startSshd(options: SshdOptions = {}): Promise<TestSshd & A
   };
 }
 
+/** The processes that serve this server's open connections, by what they log. */
+export function sessionsOf(sshd: TestSshd): number[] {
+  const pids = [...sshd.log().matchAll(/User child is on pid (\d+)|^(\d+): Accepted /gm)].map((match) =>
+    Number(match[1] ?? match[2]),
+  );
+  return pids.filter((pid) => existsSync(`/proc/${pid}`));
+}
+
 /** An OpenSSH configuration for clients of these servers, with the first one's key known as `site`. */
 export function clientConfig(
   servers: Readonly<Record<string, TestSshd>>,

@@ -3,6 +3,7 @@ import { START_WAYS } from "../../../deploy/ssh/site/agent-control.ts";
 import { addCommand } from "../../command.ts";
 import type { CliContext } from "../../context.ts";
 import type { DeployOptions } from "./deploy.ts";
+import { mustBeDeployed } from "./deployed.ts";
 
 /** `farcall endpoint deploy`. */
 export function addDeploy(group: Command, context: CliContext): void {
@@ -31,6 +32,28 @@ export function addDeploy(group: Command, context: CliContext): void {
       // SSH is loaded by those who use it.
       const { deployEndpoint } = await import("./deploy.ts");
       await deployEndpoint(context, target, options);
+    });
+}
+
+/** `farcall endpoint upgrade` and `remove`: of endpoints that were deployed. */
+export function addSiteCommands(group: Command, context: CliContext): void {
+  addCommand(group, {
+    usage: "upgrade <name>",
+    summary: "bring a deployed endpoint to this version of Farcall; its blocks run on meanwhile",
+    examples: [["farcall endpoint upgrade cluster", "after an upgrade here"]],
+  }).action(async (name: string, options: { json?: boolean }) => {
+    const there = await mustBeDeployed(context, name);
+    await there.upgradeAtSite(context, there.site, options);
+  });
+  addCommand(group, {
+    usage: "remove <name>",
+    summary: "stop a deployed endpoint and delete it, at its site and at the gateway",
+    examples: [["farcall endpoint remove cluster --yes", "its unfinished tasks are cancelled"]],
+  })
+    .option("--yes", "do not ask")
+    .action(async (name: string, options: { json?: boolean; yes?: boolean }) => {
+      const there = await mustBeDeployed(context, name);
+      await there.removeAtSite(context, there.site, options);
     });
 }
 

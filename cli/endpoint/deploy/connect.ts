@@ -1,4 +1,5 @@
-import { openSession, type SshSession } from "../../../deploy/ssh/session.ts";
+import type { SshSession } from "../../../deploy/ssh/channels.ts";
+import { openSession } from "../../../deploy/ssh/session.ts";
 import type { CliContext } from "../../context.ts";
 import { terminalPrompter } from "./prompter.ts";
 

@@ -1,8 +1,8 @@
 /** `farcall endpoint deploy`: from a login to an endpoint that is online. Every step may be repeated. */
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { SshSession } from "../../../deploy/ssh/channels.ts";
 import { parseTarget } from "../../../deploy/ssh/config.ts";
-import type { SshSession } from "../../../deploy/ssh/session.ts";
 import {
   type AgentState,
   control,

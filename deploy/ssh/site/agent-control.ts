@@ -1,7 +1,7 @@
 /** Starts, stops and looks after the agent at a site, by the script that lies in its directory. */
 import { readFileSync } from "node:fs";
 import { ApiError } from "../../../protocol/errors.ts";
-import type { SshSession } from "../session.ts";
+import type { SshSession } from "../channels.ts";
 import { type Launch, launchScript, unitFile } from "./files.ts";
 import type { SiteFacts } from "./probe.ts";
 import { writeRemote } from "./upload.ts";

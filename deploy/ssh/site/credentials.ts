@@ -1,5 +1,5 @@
 /** The endpoint's configuration and credentials at a site. */
-import type { SshSession } from "../session.ts";
+import type { SshSession } from "../channels.ts";
 import { quote } from "../shell.ts";
 import { must, writeRemote } from "./upload.ts";
 

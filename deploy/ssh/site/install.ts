@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { ApiError } from "../../../protocol/errors.ts";
 import type { Environment } from "../../directories.ts";
-import type { SshSession } from "../session.ts";
+import type { SshSession } from "../channels.ts";
 import { quote } from "../shell.ts";
 import { chooseNode, type LocalNode, type NodeChoice, OLDEST_NODE } from "./node-choice.ts";
 import { fetchRelease } from "./node-fetch.ts";

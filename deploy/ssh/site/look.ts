@@ -1,6 +1,6 @@
 /** Asks a site what it is. */
 import { readFileSync } from "node:fs";
-import type { SshSession } from "../session.ts";
+import type { SshSession } from "../channels.ts";
 import { quote } from "../shell.ts";
 import { parseProbe, type SiteFacts } from "./probe.ts";
 

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import type { SFTPWrapper } from "ssh2";
 import { ApiError } from "../../../protocol/errors.ts";
-import type { SshSession } from "../session.ts";
+import type { SshSession } from "../channels.ts";
 import { quote } from "../shell.ts";
 
 export type Upload = {

@@ -1,8 +1,10 @@
-import { readFileSync, statSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { EXIT } from "../../../cli/exit-codes.ts";
 import { type CliHome, createCliHome } from "../../support/cli.ts";
-import { clientConfig, SSHD, startSshd, type TestSshd } from "../../support/sshd.ts";
+import { processesUnder } from "../../support/processes.ts";
+import { clientConfig, SSHD, sessionsOf, startSshd, type TestSshd } from "../../support/sshd.ts";
 
 // Not installed: `apt-get install openssh-server`.
 describe.skipIf(!SSHD)("farcall endpoint deploy, on a real sshd", () => {
@@ -42,8 +44,62 @@ describe.skipIf(!SSHD)("farcall endpoint deploy, on a real sshd", () => {
   it("leaves files there that only their owner may read", () => {
     const dir = join(sshd.home, ".local/state/farcall/endpoints/site");
     expect(statSync(dir).mode & 0o777).toBe(0o700);
+    expect(readFileSync(join(dir, "agent.log"), "utf8")).not.toContain("farcall_");
     for (const file of ["config.yaml", "credentials.json", "agent.log"])
       expect(statSync(join(dir, file)).mode & 0o077).toBe(0);
     expect(JSON.parse(readFileSync(join(dir, "credentials.json"), "utf8")).token).toMatch(/^farcall_/);
+  });
+
+  it("may be repeated: nothing is sent twice, the endpoint and its work stay", async () => {
+    const before = await home.json<{ id: string; epoch: number }>(["endpoint", "status", "site"]);
+    const run = await home.run(deploy("--start", "nohup"));
+    expect(run.code, run.stderr).toBe(0);
+    expect(run.stderr).toContain("the agent is there");
+    expect(run.stderr).toContain(`configuration kept, registered as ${before.id}`);
+    expect(await home.json(["endpoint", "status", "site"])).toMatchObject({ id: before.id, epoch: before.epoch + 1 });
+  });
+
+  it("B18: the agent goes on when the SSH connection, and the whole sshd, are killed", async () => {
+    const { site } = await home.json<{ site: { pid: number } }>(["endpoint", "status", "site"]);
+    await sshd.stop();
+    for (const pid of sessionsOf(sshd)) process.kill(pid, "SIGKILL");
+    expect((await home.run(["run", "-e", "site", "--", "echo", "still here"])).stdout).toBe("still here\n");
+    await sshd.start();
+    expect((await home.json<{ site: { pid: number } }>(["endpoint", "status", "site"])).site.pid).toBe(site.pid);
+  });
+
+  it("shows, restarts, stops and starts it over SSH; each may be repeated", async () => {
+    const pid = async () => (await home.json<{ site: { pid?: number } }>(["endpoint", "status", "site"])).site.pid;
+    const first = await pid();
+    expect(await home.json(["endpoint", "start", "site"])).toMatchObject({ state: "running", pid: first });
+    expect(await home.json(["endpoint", "restart", "site"])).toMatchObject({ state: "started" });
+    expect(await pid()).not.toBe(first);
+    expect(await home.json(["endpoint", "stop", "site", "--now"])).toMatchObject({ state: "stopped" });
+    expect(await home.json(["endpoint", "stop", "site"])).toMatchObject({ state: "not-running" });
+    expect((await home.run(["endpoint", "status", "site"])).stdout).toContain("no agent runs");
+    expect(await home.json(["endpoint", "start", "site"])).toMatchObject({ state: "started" });
+  });
+
+  it("prints the agent's log at the site", async () => {
+    expect((await home.run(["endpoint", "logs", "site"])).stdout).toMatch(/agent started, epoch \d/);
+    const following = home.start(["endpoint", "logs", "site", "-f", "-n", "5"]);
+    await expect.poll(following.stdout, { timeout: 20_000 }).toMatch(/agent started/);
+    following.child.kill("SIGINT");
+    expect((await following.done).code).toBe(EXIT.ok);
+  });
+
+  it("upgrades it as it was deployed", async () => {
+    const run = await home.run(["endpoint", "upgrade", "site"]);
+    expect(run, run.stderr).toMatchObject({ code: 0, stdout: expect.stringContaining("is online") });
+  });
+
+  it("removes it, at the site and at the gateway", async () => {
+    expect((await home.run(["endpoint", "remove", "site"])).code).toBe(EXIT.usage);
+    expect(await home.json(["endpoint", "remove", "site", "--yes"])).toMatchObject({ state: "removed" });
+    expect(existsSync(join(sshd.home, ".local/state/farcall/endpoints"))).toBe(false);
+    expect(existsSync(join(sshd.home, ".local/share/farcall"))).toBe(false);
+    expect((await home.run(["endpoint", "status", "site"])).code).toBe(EXIT.notFound);
+    expect((await home.run(["endpoint", "remove", "site", "--yes"])).code).toBe(EXIT.notFound);
+    expect(processesUnder(join(sshd.home, ".local"))).toEqual([]);
   });
 });
