@@ -1,11 +1,13 @@
 /** Counts what the gateway does, and writes it in Prometheus' text format. */
 import type { OperationName } from "../protocol/operations.ts";
+import { BOUNDS_MS, createHistogram, type Histogram, type HistogramSnapshot } from "./histogram.ts";
 import type { WireCounts } from "./ports.ts";
 import type { StoreStats } from "./store/port.ts";
 
 /** Counts requests and writes the exposition. */
 export type Metrics = {
-  request(operation: OperationName, status: number): void;
+  /** Counts an answer, `ms` after its request came; of a stream, its beginning. */
+  request(operation: OperationName, status: number, ms: number): void;
   /** The whole exposition: what was counted here beside the facts that are asked for now. */
   text(facts: { stats: StoreStats; eventStreams: number; natsConnected: boolean; wire: WireCounts }): string;
 };
@@ -14,14 +16,16 @@ const CLASSES = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
 /** Makes the metrics of one gateway. */
 export function createMetrics(): Metrics {
-  const requests = new Map<OperationName, number[]>();
+  const requests = new Map<OperationName, { counts: number[]; durations: Histogram }>();
   return {
-    request(operation, status) {
-      let counts = requests.get(operation);
-      if (!counts) {
-        counts = [0, 0, 0, 0, 0];
-        requests.set(operation, counts);
+    request(operation, status, ms) {
+      let seen = requests.get(operation);
+      if (!seen) {
+        seen = { counts: [0, 0, 0, 0, 0], durations: createHistogram() };
+        requests.set(operation, seen);
       }
+      const { counts, durations } = seen;
+      durations.add(ms);
       const place = Math.min(4, Math.max(0, Math.floor(status / 100) - 1));
       counts[place] = (counts[place] as number) + 1;
     },
@@ -56,6 +60,16 @@ export function createMetrics(): Metrics {
           "Requests by operation and class of status.",
           requestLines(requests),
         ),
+        histograms(
+          "farcall_http_request_seconds",
+          "Time to the answer; of a stream, to its beginning.",
+          Array.from(requests, ([operation, { durations }]) => [`operation="${operation}"`, durations.snapshot()]),
+        ),
+        histograms(
+          "farcall_task_phase_seconds",
+          "Time that tasks were queued, then handed out but not started, then running.",
+          Object.entries(stats.phases).map(([phase, snapshot]) => [`phase="${phase}"`, snapshot]),
+        ),
         metric("process_resident_memory_bytes", "gauge", "Resident memory.", [["", memory.rss]]),
         metric("process_heap_used_bytes", "gauge", "JavaScript heap in use.", [["", memory.heapUsed]]),
         metric("process_uptime_seconds", "counter", "Seconds since the start.", [["", Math.round(process.uptime())]]),
@@ -64,14 +78,27 @@ export function createMetrics(): Metrics {
   };
 }
 
-function requestLines(requests: ReadonlyMap<OperationName, number[]>): [string, number][] {
+function requestLines(requests: ReadonlyMap<OperationName, { counts: number[] }>): [string, number][] {
   const lines: [string, number][] = [];
-  for (const [operation, counts] of requests) {
+  for (const [operation, { counts }] of requests) {
     counts.forEach((count, place) => {
       if (count > 0) lines.push([`{operation="${operation}",status="${CLASSES[place]}"}`, count]);
     });
   }
   return lines;
+}
+
+function histograms(name: string, help: string, series: [string, HistogramSnapshot][]): string {
+  const lines = series.map(([label, { buckets, sumMs }]) => {
+    let total = 0;
+    const cumulated = buckets.map((count, at) => {
+      total += count;
+      const bound = BOUNDS_MS[at];
+      return `${name}_bucket{${label},le="${bound === undefined ? "+Inf" : bound / 1000}"} ${total}\n`;
+    });
+    return `${cumulated.join("")}${name}_sum{${label}} ${sumMs / 1000}\n${name}_count{${label}} ${total}\n`;
+  });
+  return `# HELP ${name} ${help}\n# TYPE ${name} histogram\n${lines.join("")}`;
 }
 
 function labelled(label: string, values: Partial<Record<string, number>>): [string, number][] {

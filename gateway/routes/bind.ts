@@ -57,6 +57,7 @@ function createServe(gateway: Gateway, name: OperationName, handler: AnyHandler)
   const maxBytes = operation.accepts === "json-or-frame" ? gateway.facts.maxBatchBytes : gateway.facts.maxBodyBytes;
 
   return async (context) => {
+    const cameAt = performance.now();
     const call = { context, actor: ANONYMOUS, params: context.req.param() } as unknown as AnyCall;
     let response: Response;
     let outcome = "ok";
@@ -84,7 +85,7 @@ function createServe(gateway: Gateway, name: OperationName, handler: AnyHandler)
       if (entered) auth.leave(call.actor);
     }
     await audit?.(call, outcome);
-    metrics.request(name, response.status);
+    metrics.request(name, response.status, performance.now() - cameAt);
     return response;
   };
 }

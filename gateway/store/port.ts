@@ -16,6 +16,7 @@ import type { FunctionDefinition, FunctionView } from "../../protocol/function.t
 import type { HeldLease, Hello, Limits } from "../../protocol/messages.ts";
 import type { Scope } from "../../protocol/operations.ts";
 import type { Attempt, Encoding, TaskFailure, TaskState, TaskView } from "../../protocol/task.ts";
+import type { HistogramSnapshot } from "../histogram.ts";
 
 /** A pull that stands open at this gateway: what it may be sent now (not cumulative; the dispatcher subtracts what it sent). */
 export type OpenPull = { endpoint: string; epoch: number; pull: number; room: Limits };
@@ -276,7 +277,11 @@ export type Store = {
   close(): Promise<void>;
 };
 
+/** How long tasks waited until they were handed out, then until they started, and then ran; those since this store was opened. */
+export type TaskPhases = Record<"queued" | "handed-out" | "running", HistogramSnapshot>;
+
 export type StoreStats = {
+  phases: TaskPhases;
   commits: number;
   callsPerCommit: number;
   byState: Partial<Record<TaskState, number>>;

@@ -8,6 +8,7 @@ import { createEndpoints, type Endpoints } from "./endpoints.ts";
 import { createEventLog, type EventLog } from "./event-log.ts";
 import { createInterning, type Interning } from "./interning.ts";
 import type { Task } from "./model.ts";
+import { createPhases, type Phases } from "./phases.ts";
 
 export type Base = {
   readonly db: DatabaseSync;
@@ -16,6 +17,7 @@ export type Base = {
   readonly endpoints: Endpoints;
   readonly counts: Counts;
   readonly events: EventLog;
+  readonly phases: Phases;
   /** the call's time */
   now: number;
   /** the time of the newest task: a clock that steps back must not upset the order of `submitted_at`, which time filters rely on */
@@ -41,6 +43,7 @@ export function createBase(db: DatabaseSync, limits: StoreLimits): Base {
     endpoints,
     counts,
     events,
+    phases: createPhases(),
     now: 0,
     submittedAt: 0,
     nextSeq: 1,

@@ -42,7 +42,11 @@ export function createOperations(base: Base, disk: Disk) {
     },
     lastSequence: () => base.events.last(),
     /** What the writer knows for StoreStats; the committer adds its own numbers. */
-    stats: () => ({ byState: byState.get() as StoreStats["byState"], ...disk.stats() }),
+    stats: () => ({
+      byState: byState.get() as StoreStats["byState"],
+      phases: base.phases.snapshot(),
+      ...disk.stats(),
+    }),
     ...createAgentOps(base, ends),
     ...createEndings(base, { transitions, selecting, credentials }),
     ...createRetention(base, blobs),

@@ -71,6 +71,7 @@ export function createPopper(base: Base): Popper {
       worker: null,
     };
     base.counts.move(spec, CODE.queued, CODE.leased, 0);
+    base.phases.handedOut(base.now - submittedAt);
     task.state = CODE.leased;
     spec.endpoint.leases.set(id, task);
     let at = batch.specs.get(specKey);

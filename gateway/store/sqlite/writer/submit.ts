@@ -111,6 +111,7 @@ export function createSubmit(base: Base, parts: { pop: Popper; blobs: Blobs; adm
     }
     for (const [spec, tally] of created.bySpec()) {
       counts.add(spec, CODE.leased, tally.leased, tally.bytes);
+      if (tally.leased > 0) base.phases.handedOut(0, tally.leased);
       counts.add(spec, CODE.queued, tally.tasks - tally.leased, 0);
       if (spec.group) touchGroup.run(base.nextSeq - 1, spec.group.key);
     }

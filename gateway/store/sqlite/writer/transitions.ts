@@ -148,6 +148,7 @@ export function createTransitions(base: Base): Transitions {
         result.value,
         task.seq,
       );
+      base.phases.ended(task, { ranMs, now: base.now });
       task.spec.endpoint.leases.delete(task.id);
       move(task, CODE[state]);
       return events.append(task);
