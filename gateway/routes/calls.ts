@@ -54,16 +54,16 @@ export function callRoutes(gateway: Gateway): Routes {
     cancelTask: async (call) => {
       const id = param(call, "task");
       const view = await visibleTask(store, call.actor, "cancelTask", id);
-      const { cancelled } = await cancelSelected(gateway, { owner: view.owner, ids: [id] });
+      const { count } = await cancelSelected(gateway, { owner: view.owner, ids: [id] });
       const after = await store.getTask(id, view.owner);
       if (!after) throw notFound("task", id);
-      return { cancelled: cancelled.length > 0, state: after.state };
+      return { cancelled: count > 0, state: after.state };
     },
     cancelTasks: async (call) => {
       const { selection, target } = await cancelSelection(gateway, call.actor, call.body);
       call.target = target;
-      const { cancelled, alreadyFinished, notFound: missing } = await cancelSelected(gateway, selection);
-      return { cancelled: cancelled.length, alreadyFinished, notFound: missing };
+      const { count, alreadyFinished, notFound: missing } = await cancelSelected(gateway, selection);
+      return { cancelled: count, alreadyFinished, notFound: missing };
     },
   };
 }

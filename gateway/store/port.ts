@@ -195,12 +195,13 @@ export type Store = {
   // --- tasks -----------------------------------------------------------------------------------------------------------
   /**
    * A selection that is not a list of ids is carried out in slices, each one transaction, so that a million tasks stop nobody
-   * else's commit. With `onSlice` each slice's effects are handed over once it is committed, and those returned are empty.
+   * else's commit. With `onSlice` each slice's effects are handed over once it is committed, and those returned are empty, as
+   * are the ids in `cancelled`; `count` says how many they were in any case.
    */
   cancel(
     selection: TaskSelection,
     onSlice?: (effects: Effects) => void,
-  ): Promise<Effects & { cancelled: string[]; alreadyFinished: number; notFound: number }>;
+  ): Promise<Effects & { cancelled: string[]; count: number; alreadyFinished: number; notFound: number }>;
   /** Moves due retries back to the queue and expires what is over its time to live. At most `limit` rows a call. */
   tick(limit: number): Promise<Effects & { more: boolean }>;
   getTask(id: string, owner: string | null): Promise<TaskView | undefined>;

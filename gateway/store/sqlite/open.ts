@@ -110,11 +110,12 @@ function taskCalls(writer: Thread, reader: Thread) {
   const { write, read } = callers(writer, reader);
   return {
     async cancel(selection, onSlice) {
-      const sum = { cancelled: [] as string[], alreadyFinished: 0, notFound: 0 };
+      const sum = { cancelled: [] as string[], count: 0, alreadyFinished: 0, notFound: 0 };
       const effects = await inSlices((from) => write("cancel", { selection, from }), {
         onSlice,
         add(slice) {
-          for (const id of slice.ended) sum.cancelled.push(id);
+          if (!onSlice) for (const id of slice.ended) sum.cancelled.push(id);
+          sum.count += slice.ended.length;
           sum.alreadyFinished += slice.alreadyFinished;
           sum.notFound += slice.notFound;
         },
