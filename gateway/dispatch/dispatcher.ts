@@ -139,6 +139,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     async stop() {
       wire.deafen();
       ticker.stop();
+      heartbeats.stop();
       for (const state of pulls.all()) pullHandler.end(state, "shutdown");
       controls.stop();
       await results.idle();

@@ -9,7 +9,13 @@ import type { Agent, Agents } from "./agents.ts";
 import type { Clock } from "./clock.ts";
 import type { Refusals } from "./refusals.ts";
 
-export type HeartbeatHandler = { handle(asked: Asked, bytes: Uint8Array): void };
+export type HeartbeatHandler = { handle(asked: Asked, bytes: Uint8Array): void; stop(): void };
+
+/**
+ * Heartbeats gather so long and are answered together: with a thousand agents, to wake the database's thread and the wire
+ * for each alone is most of what an idle gateway does. Deadlines count from the sending, so nothing moves (rule 19).
+ */
+const GATHER_MS = 100;
 
 /** A lease on the edge of the digest's age, or a result on its way, differs once; what is wrong differs again. */
 const ASK_AFTER_DIFFERING = 2;
@@ -83,6 +89,21 @@ export function createHeartbeats(parts: HeartbeatParts): HeartbeatHandler {
     return { ok: false, error: new ApiError("UNAVAILABLE", "the database does not answer").toJSON() };
   }
 
+  let gathered: { asked: Asked; heartbeat: Heartbeat }[] = [];
+  let timer: NodeJS.Timeout | undefined;
+
+  function answerAll(): void {
+    clearTimeout(timer);
+    timer = undefined;
+    const all = gathered;
+    gathered = [];
+    for (const { asked, heartbeat } of all) {
+      void answerTo(asked.endpoint, heartbeat)
+        .catch((error: unknown) => failed(asked.endpoint, error))
+        .then((answer) => wire.answer(asked, encodeFrame(answer)));
+    }
+  }
+
   return {
     handle(asked, bytes) {
       let heartbeat: Heartbeat;
@@ -91,9 +112,14 @@ export function createHeartbeats(parts: HeartbeatParts): HeartbeatHandler {
       } catch (error) {
         return refusals.refuse(asked.endpoint, `heartbeat: ${String(error)}`);
       }
-      void answerTo(asked.endpoint, heartbeat)
-        .catch((error: unknown) => failed(asked.endpoint, error))
-        .then((answer) => wire.answer(asked, encodeFrame(answer)));
+      gathered.push({ asked, heartbeat });
+      // An agent that states its leases waits for the answer before it asks for work.
+      if (heartbeat.leases) answerAll();
+      else timer ??= setTimeout(answerAll, GATHER_MS);
+    },
+    stop() {
+      clearTimeout(timer);
+      gathered = [];
     },
   };
 }
