@@ -1,5 +1,4 @@
 /** Jobs that the scheduler's lists no longer have: unknown, until something proves their end (FAULTS.md B11). */
-import { DEAD_AFTER_DEADLINE_MS } from "../../managers.ts";
 import type { JobId, JobStatus } from "../port.ts";
 import type { CommandOutput, Dialect, ListedJob } from "./dialect.ts";
 import type { List } from "./listing.ts";
@@ -72,7 +71,7 @@ export function createAbsences(options: AbsencesOptions): Absences {
     return (
       absence.lists >= timing.minLists &&
       now - absence.since >= timing.graceMs &&
-      now - silentSince >= options.orphanTimeoutMs + DEAD_AFTER_DEADLINE_MS
+      now - silentSince >= options.orphanTimeoutMs + timing.deadAfterMs
     );
   };
   const judge = (absent: Absent, absence: { since: number; lists: number }, past: ListedJob | undefined) => {

@@ -1,0 +1,44 @@
+"""squeue of a stand-in for Slurm: the options that Farcall uses, and no others."""
+import os
+import time
+
+from slurm import common
+from slurm.common import down  # noqa: F401
+
+SHORT = {
+    "PENDING": "PD", "RUNNING": "R", "COMPLETING": "CG", "COMPLETED": "CD", "FAILED": "F", "CANCELLED": "CA",
+    "TIMEOUT": "TO", "PREEMPTED": "PR", "NODE_FAIL": "NF",
+}  # fmt: skip
+
+
+def main(call):
+    form, everything = "%i|%T|%r|%S|%j", False
+    for word in call.argv:
+        if word.startswith("--format="):
+            form = word[len("--format=") :]
+        elif word == "--states=all":
+            everything = True
+        elif word not in ("--me", "--noheader", "-h"):
+            call.answer("", "squeue: unrecognized option '%s'\n" % word, 1)
+    rows = [job for job in call.jobs() if everything or job["state"] != "done"]
+    # The newest first, as often as not.
+    call.answer("".join(row(call, job, form) + "\n" for job in reversed(rows)))
+
+
+def row(call, job, form):
+    word = common.state(call, job)
+    values = {
+        "%i": job["id"], "%T": word, "%t": SHORT[word], "%r": common.reason(call, job), "%j": job["name"],
+        "%S": date(job.get("started")), "%e": date(job.get("ended")),
+    }  # fmt: skip
+    for token, value in values.items():
+        form = form.replace(token, value)
+    return form
+
+
+def date(at):
+    if at is None:
+        return "N/A"
+    if os.environ.get("SLURM_TIME_FORMAT") == "%s":
+        return str(at // 1000)
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(at // 1000))
