@@ -60,7 +60,12 @@ describe("jobs that the scheduler loses, doubles or mistakes", () => {
     await lists(provider, job, 2);
     expect(await statusOf(provider, job)).toBeUndefined();
     const reason = "its script has ended: exit code 9: no space left";
-    await untilStatus(provider, job, (status) => status?.state === "gone" && status.reason === reason);
+    let end: JobStatus | undefined;
+    await untilStatus(provider, job, (status) => {
+      end = status;
+      return status?.state === "gone";
+    });
+    expect(end?.reason).toBe(reason);
   });
 
   it("B11: accounting, where there is any, knows the end of a forgotten job; that it runs there is believed too", async () => {
