@@ -4,9 +4,11 @@ import type { Duplex } from "node:stream";
 import type { Client, ServerHostKeyAlgorithm } from "ssh2";
 import { ApiError } from "../../protocol/errors.ts";
 import type { Environment } from "../directories.ts";
+import { askCertificate } from "./ask-certificate.ts";
 import { keysFor } from "./credentials.ts";
 import type { SshHost } from "./host.ts";
 import { knownTypes } from "./host-key.ts";
+import { keyType } from "./known-hosts.ts";
 import { createLogin } from "./login.ts";
 import type { Prompter } from "./prompter.ts";
 import type { Ssh2 } from "./ssh2.ts";
@@ -23,6 +25,7 @@ export type HopOptions = {
 };
 
 const CONNECT_MS = 30_000;
+const CERTIFICATE_MS = 15_000;
 const READY_MS = 120_000;
 const HOST_KEY_TYPES: readonly ServerHostKeyAlgorithm[] = [
   "ssh-ed25519",
@@ -39,6 +42,8 @@ export async function connectHop(host: SshHost, through: Client | undefined, opt
   const sock = await streamTo(host, through, signal);
   const login = createLogin(host, { ssh2, prompter, keys: await keysFor(host, { ssh2, env }) });
   const client = new ssh2.Client();
+  // An error that comes when nobody waits any more would end the program; the close that follows tells those who do.
+  client.on("error", () => {});
   let refused: unknown;
   const abort = () => client.destroy();
   signal.addEventListener("abort", abort, { once: true });
@@ -51,7 +56,10 @@ export async function connectHop(host: SshHost, through: Client | undefined, opt
         sock,
         username: host.user,
         hostVerifier: (key: Buffer, done: (ok: boolean) => void) => {
-          verifyHostKey(host, key, { prompter, acceptNew: options.acceptNewHostKey }).then(
+          const type = keyType(key) ?? "";
+          const certificate = async () =>
+            askCertificate(await streamTo(host, through, signal), { type, timeoutMs: CERTIFICATE_MS });
+          verifyHostKey(host, key, { prompter, acceptNew: options.acceptNewHostKey, certificate }).then(
             () => done(true),
             (error: unknown) => {
               refused = error;
@@ -73,8 +81,6 @@ export async function connectHop(host: SshHost, through: Client | undefined, opt
   } finally {
     signal.removeEventListener("abort", abort);
   }
-  // From here on the owner listens; an error without a listener would end the program.
-  client.on("error", () => {});
   return client;
 }
 

@@ -12,11 +12,11 @@ export function quoteAll(argv: readonly string[]): string {
 }
 
 /**
- * The command to give to sshd for a script of POSIX sh. The user's login shell reads it first, and it may be csh, to which a
- * newline or `!` within quotes means something: they are sent as octal escapes.
+ * The command to give to sshd for a script of POSIX sh. The login shell reads it first: to csh a newline or `!` within quotes
+ * means something, to fish a backslash before another or before a quote; then the script is sent as octal escapes.
  */
 export function loginCommand(script: string): string {
-  const text = /[\n\r!]/.test(script) ? `eval "$(printf '%b' ${quote(octal(script))})"` : script;
+  const text = /[\n\r!]|\\(?:[\\']|$)/.test(script) ? `eval "$(printf '%b' ${quote(octal(script))})"` : script;
   return `exec /bin/sh -c ${quote(text)}`;
 }
 
@@ -25,7 +25,7 @@ export function framed(script: string, mark: string): string {
   const begin = `printf '\\n${mark}<\\n'`;
   const end = `printf '\\n${mark}%s>\\n' "$farcall_code"`;
   // What runs in the subshell may exit, and its last line may be a comment.
-  const body = script.includes("\n") ? `(\n${script}\n)` : `(${script})`;
+  const body = /[\n#]/.test(script) ? `(\n${script}\n)` : `(${script})`;
   return `${begin}; ${begin} >&2; ${body}; farcall_code=$?; ${end}; ${end} >&2; exit "$farcall_code"`;
 }
 

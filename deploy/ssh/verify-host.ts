@@ -4,8 +4,17 @@ import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { ApiError } from "../../protocol/errors.ts";
 import type { SshHost } from "./host.ts";
+import { type CertificateVerdict, judgeCertificate, parseCertificate } from "./host-certificate.ts";
 import { fingerprint, judgeHostKey } from "./host-key.ts";
-import { hashName, hostName, type KnownHost, keyType, knownHostLine, parseKnownHosts } from "./known-hosts.ts";
+import {
+  hashName,
+  hostName,
+  type KnownHost,
+  keyType,
+  knownHostLine,
+  parseKnownHosts,
+  speaksOf,
+} from "./known-hosts.ts";
 import { harmless, type Prompter } from "./prompter.ts";
 
 /** All lines of the host's known_hosts files, with the file that each came from. */
@@ -24,7 +33,12 @@ export function namesOf(host: SshHost): string[] {
   return [...new Set([hostName(host.host, host.port), hostName(host.host, 22)])];
 }
 
-export type VerifyOptions = { prompter: Prompter; acceptNew: boolean };
+export type VerifyOptions = {
+  prompter: Prompter;
+  acceptNew: boolean;
+  /** Asks the host for a certificate, over a connection of its own. */
+  certificate(): Promise<Buffer | undefined>;
+};
 
 /** Resolves when the key is the host's; asks when it is not known. Throws SSH_HOST_KEY with what to do otherwise. */
 export async function verifyHostKey(host: SshHost, key: Buffer, options: VerifyOptions): Promise<void> {
@@ -37,14 +51,38 @@ export async function verifyHostKey(host: SshHost, key: Buffer, options: VerifyO
   if (judged.verdict === "revoked") {
     throw new ApiError("SSH_HOST_KEY", `${name} shows the ${shown}, which ${placeOf(judged.entry)} revokes`);
   }
+  const vouched = await judgeByAuthority(host, { key, names, known }, options);
+  if (vouched?.trusted) return;
   if (judged.verdict === "changed") {
     const file = placeOf(judged.entry);
     const how = `if its administrators confirm the new key, remove the old one: ssh-keygen -R ${quoted(name)}`;
     const known = `${file} knows ${fingerprint(judged.entry.key)}`;
     throw new ApiError("SSH_HOST_KEY", `${name} shows another key than before, the ${shown}; ${known}; ${how}`);
   }
+  if (vouched) options.prompter.show(`${name} has a certificate that does not count: ${vouched.why}`);
   await decideUnknown(host, { name, shown, others: judged.others }, options);
   remember(host, name, key);
+}
+
+/** What a certificate says of this very key; undefined where known_hosts names no authority for the host, or it has none. */
+async function judgeByAuthority(
+  host: SshHost,
+  { key, names, known }: { key: Buffer; names: string[]; known: KnownHostsOf },
+  { certificate }: VerifyOptions,
+): Promise<CertificateVerdict | undefined> {
+  const isNamed = known.some(
+    ({ marker, hosts }) => marker === "cert-authority" && names.some((name) => speaksOf(hosts, name)),
+  );
+  const shown = isNamed ? await certificate() : undefined;
+  if (!shown) return undefined;
+  try {
+    const parsed = parseCertificate(shown);
+    if (!parsed.key.equals(key)) return { trusted: false, why: "it is about another key" };
+    const bare = (host.hostKeyAlias ?? host.host).toLowerCase();
+    return judgeCertificate(parsed, { names, host: bare, known, nowMs: Date.now() });
+  } catch (error) {
+    return { trusted: false, why: (error as Error).message };
+  }
 }
 
 async function decideUnknown(
