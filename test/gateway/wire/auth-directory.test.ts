@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { ensureNatsAuth } from "../../../deploy/nats/auth.ts";
-import { readSigner } from "../../../gateway/wire/credentials.ts";
+import { readRevoker, readSigner } from "../../../gateway/wire/credentials.ts";
 
 async function temporary(): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), "farcall-auth-"));
@@ -44,6 +44,30 @@ describe("the auth directory of a nats-server", () => {
     expect(await readSigner(dir)).toEqual(signer);
     expect(await readFile(join(dir, "nats.conf"), "utf8")).toContain(signer.account);
     expect(JSON.parse(await readFile(file, "utf8"))).toEqual(old);
+  });
+
+  it("that an older version made keeps its keys and is given those that are new", async () => {
+    const dir = await temporary();
+    await ensureNatsAuth(dir);
+    const file = join(dir, "authority.json");
+    const made = JSON.parse(await readFile(file, "utf8"));
+    const { operator, account, signer } = made.authority;
+    await writeFile(file, JSON.stringify({ ...made, format: 1, authority: { operator, account, signer } }));
+    await rm(join(dir, "revoker.json"));
+    await ensureNatsAuth(dir);
+    const { format, authority } = JSON.parse(await readFile(file, "utf8"));
+    expect({ format, ...authority }).toMatchObject({ format: 2, operator, account, signer });
+    expect(await readRevoker(dir)).toMatchObject({ account: (await readSigner(dir)).account });
+    expect(await readFile(join(dir, "nats.conf"), "utf8")).toContain("system_account");
+  });
+
+  it("a damaged revoker is refused with its file's name; none is none", async () => {
+    const dir = await temporary();
+    await ensureNatsAuth(dir);
+    await writeFile(join(dir, "revoker.json"), "{}");
+    await expect(readRevoker(dir)).rejects.toThrow("revoker.json");
+    await rm(join(dir, "revoker.json"));
+    expect(await readRevoker(dir)).toBeUndefined();
   });
 
   it("listens on loopback, keeps nothing, and lets nobody in without credentials", async () => {
