@@ -5,7 +5,8 @@ import { bag } from "../workloads/noop.ts";
 import { transfer } from "../workloads/payload.ts";
 import type { PeerResult, Sizes } from "./peer.ts";
 
-const WARM_UP = 200;
+/** As in measure.py, for everybody the same. */
+const WARM_UP = { bag: 2_000, sequential: 1_000 };
 
 /** The two languages: a function that does nothing, and one that measures its argument. */
 export function functionsOf(farcall: Farcall, language: "javascript" | "python") {
@@ -26,8 +27,8 @@ export async function runOurs(
   { noop, size }: { noop: Remote<() => null>; size: Remote<(bytes: Uint8Array) => number> },
   sizes: Sizes,
 ): Promise<PeerResult> {
-  await bag(noop, WARM_UP);
-  const times = await sample(() => noop(), { count: sizes.sequential, warmUp: 0 });
+  await bag(noop, WARM_UP.bag);
+  const times = await sample(() => noop(), { count: sizes.sequential, warmUp: WARM_UP.sequential });
   return {
     tasks_per_s: await bag(noop, sizes.tasks),
     p50_ms: percentile(times, 0.5),
