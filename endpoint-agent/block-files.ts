@@ -38,6 +38,8 @@ export type BlockFilesOptions = {
 /** The files of blocks, one directory each. */
 export function createBlockFiles(options: BlockFilesOptions): BlockFiles {
   const { settings, dir } = options;
+  const beside = settings.node.nodes !== undefined;
+  const mpiLauncher = settings.mpi.launcher ?? (settings.launcher.type === "srun" ? "srun" : "mpiexec");
   const secrets = new Map<string, string>();
   const dirOf = (block: string) => join(dir, block);
   /** What a launcher runs, for blocks on other machines; returns the argv of the block's script. */
@@ -47,7 +49,7 @@ export function createBlockFiles(options: BlockFilesOptions): BlockFiles {
     const nodeFile = join(blockDir, "node.sh");
     const text = nodeScript({
       launcher: launcher.type,
-      nodes,
+      nodes: beside ? 1 : nodes,
       dir: blockDir,
       command: [process.execPath, options.managerMain],
       logPrefix: join(options.logDir, `${id}-`),
@@ -78,7 +80,8 @@ export function createBlockFiles(options: BlockFilesOptions): BlockFiles {
       removeOldLogs(options.logDir);
       const commands: string[][] = [];
       const logFiles: string[] = [];
-      for (let node = 0; node < nodes; node++) {
+      const managers = beside ? 1 : nodes;
+      for (let node = 0; node < managers; node++) {
         const nodeDir = join(blockDir, `node-${node}`);
         const logFile = join(options.logDir, `${id}-${node}.log`);
         logFiles.push(logFile);
@@ -94,6 +97,7 @@ export function createBlockFiles(options: BlockFilesOptions): BlockFiles {
           logFile,
           logLevel: settings.logLevel,
           capacity: settings.node,
+          mpi: { launcher: mpiLauncher, overrides: settings.mpi.overrides },
           workersPerNode: settings.policy.workersPerNode,
           python: settings.workers.python,
           affinity: settings.workers.affinity,

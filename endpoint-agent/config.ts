@@ -3,7 +3,7 @@ import { availableParallelism, totalmem } from "node:os";
 import { z } from "zod";
 import { EnvironmentVariables, Name } from "../protocol/task.ts";
 import { ManagerLimits } from "./manager-config.ts";
-import { LauncherConfig, LinkConfig, ProviderConfig } from "./provider-config.ts";
+import { LauncherConfig, LinkConfig, MpiConfig, ProviderConfig } from "./provider-config.ts";
 
 const milliseconds = z.int().min(1);
 const count = z.int().min(0);
@@ -63,6 +63,7 @@ export const EndpointConfig = z
     provider: ProviderConfig.prefault({ type: "local" }),
     launcher: LauncherConfig.prefault({}),
     link: LinkConfig.prefault({}),
+    mpi: MpiConfig.prefault({}),
     policy: PolicyConfig.prefault({}),
     node: NodeConfig.prefault({}),
     workers: z
@@ -85,6 +86,13 @@ export const EndpointConfig = z
       .prefault({})
       .meta({ id: "Workers", description: "How worker processes are started." }),
     limits: ManagerLimits.strict().prefault({}).meta({ id: "Limits", description: "Bounds of tasks and workers." }),
+    proxy: z
+      .url({ protocol: /^https?$/ })
+      .optional()
+      .meta({
+        description:
+          "HTTP proxy through which the agent reaches the gateway and, over WebSocket, NATS: http://[user:password@]host:port. Default: none.",
+      }),
     orphanTimeoutMs: milliseconds.min(5_000).optional().meta({
       description:
         "Work that had no contact for this long is killed where it runs. Default: 60,000 for the local provider, 3,600,000 otherwise.",
@@ -92,11 +100,14 @@ export const EndpointConfig = z
     logLevel: z.enum(["debug", "info", "warn", "error"]).default("info").meta({ description: "What is logged." }),
   })
   .refine(
-    ({ provider, launcher, policy }) =>
-      provider.type === "local" || policy.nodesPerBlock === 1 || launcher.type !== "single",
+    ({ provider, launcher, policy, mpi }) =>
+      provider.type === "local" ||
+      policy.nodesPerBlock === 1 ||
+      launcher.type !== "single" ||
+      mpi.launcher !== undefined,
     {
       path: ["launcher", "type"],
-      error: "a launcher that starts managers on all nodes, as policy.nodesPerBlock is above 1",
+      error: "one that starts managers on all nodes, as policy.nodesPerBlock is above 1; or mpi.launcher beside it",
     },
   )
   .meta({ id: "EndpointConfig", title: "Farcall endpoint", description: "Configuration of a Farcall endpoint." });
@@ -105,18 +116,21 @@ export type EndpointConfig = z.infer<typeof EndpointConfig>;
 /** A configuration with this machine's answers where the file is silent. */
 export type Settings = Omit<EndpointConfig, "policy" | "node" | "orphanTimeoutMs"> & {
   policy: PolicyConfig & { workersPerNode: number };
-  node: { cores: number; memoryMb: number; gpus: number };
+  /** `nodes`: one manager beside so many nodes starts commands on them, and there is none on the nodes */
+  node: { cores: number; memoryMb: number; gpus: number; nodes?: number };
   orphanTimeoutMs: number;
 };
 
 /** Fills in what depends on the machine. */
 export function settle(config: EndpointConfig): Settings {
   const cores = config.node.cores ?? availableParallelism();
+  const { provider, launcher, policy } = config;
+  const beside = provider.type !== "local" && launcher.type === "single" && policy.nodesPerBlock > 1;
   const memoryMb = config.node.memoryMb ?? Math.floor(memoryBytes() / 1024 ** 2);
   return {
     ...config,
     policy: { ...config.policy, workersPerNode: config.policy.workersPerNode ?? cores },
-    node: { cores, memoryMb, gpus: config.node.gpus },
+    node: { cores, memoryMb, gpus: config.node.gpus, ...(beside && { nodes: policy.nodesPerBlock }) },
     orphanTimeoutMs: config.orphanTimeoutMs ?? (config.provider.type === "local" ? 60_000 : 3_600_000),
   };
 }

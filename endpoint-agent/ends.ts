@@ -28,8 +28,9 @@ export function returnedEntry({ id, lease }: Pick<HeldTask, "id" | "lease">): Re
 }
 
 /** A task that no node of this endpoint can hold. */
-export function hopelessEntry(task: HeldTask, { cores, memoryMb, gpus }: Resources): ResultEntry {
+export function hopelessEntry(task: HeldTask, { cores, memoryMb, gpus, nodes }: Resources): ResultEntry {
   const offered = `${cores} cores, ${memoryMb} MiB of memory and ${gpus} GPUs`;
+  const only = nodes === undefined ? "" : "; its nodes run nothing but commands that ask for `nodes`";
   return {
     id: task.id,
     lease: task.lease,
@@ -37,7 +38,7 @@ export function hopelessEntry(task: HeldTask, { cores, memoryMb, gpus }: Resourc
     started: false,
     failure: {
       code: "NO_SUCH_RESOURCES",
-      message: `the task needs ${task.spec?.class.key ?? "more"}; a node of this endpoint offers ${offered}`,
+      message: `the task needs ${task.spec?.class.key ?? "more"}; a node of this endpoint offers ${offered}${only}`,
     },
     length: 0,
   };

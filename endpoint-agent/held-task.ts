@@ -18,6 +18,8 @@ export type HeldTask = {
   manager: Manager | undefined;
   /** what it takes of its manager */
   cost: Units | undefined;
+  /** the managers of its further nodes, which have nothing else for its time */
+  others: readonly Manager[];
   /** at-most-once: the gateway has committed its start, so it may run */
   granted: boolean;
   /** cancelled while a manager has it: not to go on if that manager was out of reach */
@@ -65,6 +67,8 @@ export function createTaskTable(): TaskTable {
   };
 }
 
+const NONE: readonly Manager[] = [];
+
 /** The task of a hand-out that has just arrived. */
 export function heldTask(spec: SpecState, entry: LeaseEntry, bytes: Uint8Array, now: number): HeldTask {
   return {
@@ -76,6 +80,7 @@ export function heldTask(spec: SpecState, entry: LeaseEntry, bytes: Uint8Array, 
     bytes,
     manager: undefined,
     cost: undefined,
+    others: NONE,
     granted: false,
     unwanted: false,
     watched: false,
@@ -94,6 +99,7 @@ export function adoptedTask([id, lease]: HeldLease, manager: Manager | undefined
     bytes: new Uint8Array(0),
     manager,
     cost: undefined,
+    others: NONE,
     granted: false,
     unwanted: false,
     watched: false,

@@ -5,6 +5,7 @@ import { nowMs, uptimeMs } from "./clock.ts";
 import { type HeldTask, heldTask, type TaskTable } from "./held-task.ts";
 import type { Manager } from "./manager.ts";
 import { place } from "./placement.ts";
+import { leaveNodes } from "./placement-on-nodes.ts";
 import { createResourceClasses, type ResourceClasses } from "./resource-classes.ts";
 import { observeRun, type SpecState } from "./spec-state.ts";
 import { createSpecTable } from "./spec-table.ts";
@@ -46,6 +47,7 @@ export function createInterchange(table: TaskTable): Interchange {
     manager.tasks.delete(task);
     if (task.cost) addUnits(manager.free, task.cost, 1);
     if (manager.tasks.size === 0) manager.idleSince = uptimeMs();
+    if (task.spec?.class.resources.nodes !== undefined) leaveNodes(task, manager);
     task.manager = undefined;
     task.cost = undefined;
   };

@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { MANAGER_PATH } from "./link/credential.ts";
+import { MPI_LAUNCHER_TYPES } from "./provider-config.ts";
 
 /** Where a manager dials its agent. */
 export const ManagerDial = z.discriminatedUnion("kind", [
@@ -54,7 +55,17 @@ export const ManagerConfig = z.object({
   /** pino JSON is appended here, and what the process writes to stderr */
   logFile: z.string(),
   logLevel: z.string().default("info"),
-  capacity: z.object({ cores: z.int().positive(), memoryMb: z.int().nonnegative(), gpus: z.int().nonnegative() }),
+  capacity: z.object({
+    cores: z.int().positive(),
+    memoryMb: z.int().nonnegative(),
+    gpus: z.int().nonnegative(),
+    /** it runs beside so many nodes and starts commands on them; cores, memory and GPUs are those of one */
+    nodes: z.int().positive().optional(),
+  }),
+  /** what starts the ranks of commands on several nodes */
+  mpi: z
+    .object({ launcher: z.enum(MPI_LAUNCHER_TYPES), overrides: z.array(z.string()) })
+    .default({ launcher: "mpiexec", overrides: [] }),
   /** how many worker processes run at the same time at most */
   workersPerNode: z.int().positive(),
   /** the interpreter for Python functions */

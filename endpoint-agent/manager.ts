@@ -22,6 +22,8 @@ export type Manager = {
   readonly capacity: Units;
   /** capacity less what its tasks take */
   readonly free: Units;
+  /** of a manager that runs beside nodes: those that no task has */
+  freeNodes: number;
   readonly tasks: Set<HeldTask>;
   readonly receipts: Receipts;
   link: ManagerLink | undefined;
@@ -48,6 +50,7 @@ export function createManager(hello: ManagerHello, options: { workers: number; n
     hello,
     capacity,
     free: { ...capacity },
+    freeNodes: hello.capacity.nodes ?? 0,
     tasks: new Set(),
     receipts: createReceipts(),
     link: undefined,

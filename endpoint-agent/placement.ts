@@ -2,8 +2,10 @@
 import { uptimeMs } from "./clock.ts";
 import type { HeldTask } from "./held-task.ts";
 import type { Manager } from "./manager.ts";
-import { MIN_REMAINING_MS, type SpecState } from "./spec-state.ts";
+import { placeOnNodes } from "./placement-on-nodes.ts";
+import type { SpecState } from "./spec-state.ts";
 import { addUnits, countFitting } from "./units.ts";
+import { fitsWalltime } from "./walltime-fit.ts";
 
 /** Moves what fits from the specs' queues to the managers' `outgoing` lists. */
 export function place(specs: SpecState[], managers: ReadonlySet<Manager>): void {
@@ -12,27 +14,20 @@ export function place(specs: SpecState[], managers: ReadonlySet<Manager>): void 
   const reserved = new Set<Manager>();
   for (const spec of specs) {
     const before = spec.queue.length;
-    while (spec.queue.length > 0) {
-      const choice = leastLoaded(spec, managers, { now, reserved });
-      if (choice.manager === undefined) {
-        // What waits for a big enough gap would wait for ever if smaller tasks kept taking it.
-        if (choice.reserve) reserved.add(choice.reserve);
-        break;
+    if (spec.class.resources.nodes !== undefined) placeOnNodes(spec, managers, { now, reserved });
+    else
+      while (spec.queue.length > 0) {
+        const choice = leastLoaded(spec, managers, { now, reserved });
+        if (choice.manager === undefined) {
+          // What waits for a big enough gap would wait for ever if smaller tasks kept taking it.
+          if (choice.reserve) reserved.add(choice.reserve);
+          break;
+        }
+        const count = Math.min(choice.room, Math.ceil(spec.queue.length / choice.candidates));
+        for (let i = 0; i < count; i++) assign(spec.queue.shift() as HeldTask, choice.manager, now);
       }
-      const count = Math.min(choice.room, Math.ceil(spec.queue.length / choice.candidates));
-      for (let i = 0; i < count; i++) assign(spec.queue.shift() as HeldTask, choice.manager, now);
-    }
     spec.class.queued -= before - spec.queue.length;
   }
-}
-
-/** Whether a manager may start a task of this spec so that it ends before its block does. */
-export function fitsWalltime(spec: SpecState, manager: Manager, now: number): boolean {
-  if (manager.expiresAt === null) return true;
-  const remaining = manager.expiresAt - now;
-  if (spec.spec.timeoutMs !== undefined && spec.spec.timeoutMs <= remaining) return true;
-  if (spec.meanMs !== undefined) return spec.meanMs + 3 * spec.deviationMs < remaining;
-  return spec.spec.timeoutMs === undefined && remaining > MIN_REMAINING_MS;
 }
 
 type Choice =

@@ -82,6 +82,26 @@ export const LauncherConfig = z
   });
 export type LauncherConfig = z.infer<typeof LauncherConfig>;
 
+export const MPI_LAUNCHER_TYPES = ["mpiexec", "srun", "aprun", "jsrun", "ibrun", "flux"] as const;
+
+/** How commands on several nodes start their ranks. */
+export const MpiConfig = z
+  .strictObject({
+    launcher: z.enum(MPI_LAUNCHER_TYPES).optional().meta({
+      description:
+        "What starts the ranks. Default: the block's launcher if it can be used inside a block (srun), else mpiexec. With launcher.type single and more than one node in a block, a single manager beside the nodes starts nothing but such commands: needed where only the batch script's machine can reach the nodes, as with aprun, jsrun, ibrun and flux.",
+    }),
+    overrides: z
+      .array(z.string().regex(/^[^\0\n]+$/))
+      .max(100)
+      .default([])
+      .meta({
+        description: "Further arguments of it, placed just before the program.",
+      }),
+  })
+  .meta({ id: "Mpi", description: "Commands that run on several nodes." });
+export type MpiConfig = z.infer<typeof MpiConfig>;
+
 export const LinkConfig = z
   .strictObject({
     address: z

@@ -71,8 +71,11 @@ export function tasksPerBlock(
   classKey: string,
   { node, policy }: { node: Resources; policy: Pick<Policy, "nodesPerBlock" | "workersPerNode"> },
 ): number {
-  const perNode = countFitting(capacityOf(node, policy.workersPerNode), costOf(parseResourceClass(classKey), 1));
-  return perNode * policy.nodesPerBlock;
+  const need = parseResourceClass(classKey);
+  const fitting = (offered: Resources) => countFitting(capacityOf(offered, policy.workersPerNode), costOf(need, 1));
+  if (need.nodes === undefined) return fitting(node) * policy.nodesPerBlock;
+  const { cores, memoryMb, gpus } = node;
+  return fitting({ cores, memoryMb, gpus }) === 0 ? 0 : Math.floor(policy.nodesPerBlock / need.nodes);
 }
 
 function soonestExpiringFirst(a: BlockSnapshot, b: BlockSnapshot): number {

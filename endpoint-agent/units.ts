@@ -11,12 +11,15 @@ export type Units = { places: number; cores: number; memoryMb: number; gpus: num
 
 /** What a manager of that capacity offers; `places` is how many workers it runs at once. */
 export function capacityOf(capacity: Resources, workers: number): Units {
-  return scale({ places: workers, ...capacity }, SCALE);
+  const { cores, memoryMb, gpus, nodes } = capacity;
+  // What runs beside the nodes is often a machine that everybody shares: nothing is computed there.
+  return scale({ places: nodes === undefined ? workers : 0, cores, memoryMb, gpus }, SCALE);
 }
 
 /** What one task takes when `share` of them (a power of two up to SCALE) share a place. */
 export function costOf(resources: Resources, share: number): Units {
-  return scale({ places: 1, ...resources }, SCALE / share);
+  const { cores, memoryMb, gpus } = resources;
+  return scale({ places: 1, cores, memoryMb, gpus }, SCALE / share);
 }
 
 /** How many costs fit into what is free. */

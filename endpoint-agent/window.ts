@@ -3,6 +3,7 @@
  * observed rate. What is not asked for stays at the gateway, subject to priority, fairness, cancel and expiry.
  */
 import type { Manager } from "./manager.ts";
+import { roomOnNodes } from "./placement-on-nodes.ts";
 import type { ResourceClass } from "./resource-classes.ts";
 import { countFitting } from "./units.ts";
 
@@ -26,7 +27,7 @@ export function countEnds(recent: RecentEnds, ended: number, now: number): numbe
 }
 
 export type WindowSnapshot = {
-  managers: Iterable<Pick<Manager, "free" | "capacity" | "link" | "draining">>;
+  managers: Iterable<Manager>;
   /** all classes, for what waits at the agent */
   classes: Iterable<Pick<ResourceClass, "key" | "queued" | "resources">>;
   /** bytes of arguments that the agent holds */
@@ -49,17 +50,27 @@ export function roomFor(
   if (snapshot.hopeless) return { tasks: HOPELESS_TASKS, bytes };
   let live = 0;
   let slots = 0;
-  for (const manager of snapshot.managers) {
-    if (!manager.link || manager.draining) continue;
-    live += countFitting(manager.capacity, cost);
-    slots += countFitting(manager.free, cost);
-  }
+  if (resources.nodes !== undefined) {
+    const room = roomOnNodes(snapshot.managers, resources.nodes);
+    live = room.live;
+    slots = room.free;
+  } else
+    for (const manager of snapshot.managers) {
+      if (!manager.link || manager.draining) continue;
+      live += countFitting(manager.capacity, cost);
+      slots += countFitting(manager.free, cost);
+    }
   // No look-ahead without a slot: it is time ahead of live slots, not instead of them.
   const ahead = live === 0 ? 0 : Math.floor(snapshot.recent);
   let waiting = 0;
   for (const other of snapshot.classes) {
     if (other.queued === 0) continue;
-    waiting += other.key === key ? other.queued : Math.ceil((other.queued * other.resources.cores) / resources.cores);
+    waiting +=
+      other.key === key ? other.queued : Math.ceil((other.queued * coresOf(other.resources)) / coresOf(resources));
   }
   return { tasks: Math.max(0, Math.min(MAX_WINDOW_TASKS, slots + ahead - waiting)), bytes };
+}
+
+function coresOf({ cores, nodes = 1 }: ResourceClass["resources"]): number {
+  return cores * nodes;
 }

@@ -31,6 +31,8 @@ export type LeaseEntry = PayloadEntry & {
   attempt: number;
   /** Unix ms by the gateway's clock, only shown */
   submittedAt?: number;
+  /** from agent to manager, of a task on several nodes: these, the manager's own first */
+  hosts?: string[];
 };
 /** What an agent and its workers need of a spec. `key` is stable, so that it can be cached; `owner` keeps workers apart. */
 export type LeaseSpec = CallSpec & { key: number; owner: string };

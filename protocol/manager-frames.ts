@@ -24,7 +24,8 @@ export type ManagerToAgent =
       pid: number;
       /** kernel start time of the pid, so that a reused pid is not mistaken for it */
       startTime: string;
-      capacity: { cores: number; memoryMb: number; gpus: number };
+      /** `nodes`: it runs beside so many nodes, on which it starts commands through the site's launcher, and nothing else */
+      capacity: { cores: number; memoryMb: number; gpus: number; nodes?: number | undefined };
       /** ms until the block's walltime ends; null when it has none */
       remainingMs: number | null;
       /** what it holds, after a reconnect: unfinished leases; results follow as `results` */

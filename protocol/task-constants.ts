@@ -29,20 +29,29 @@ export const BLOB_LIMIT_BYTES = 1024 ** 3;
 export const MAX_BATCH_TASKS = 1000;
 
 /** What one task needs of a node. */
-export type ResourceAmounts = { cores: number; memoryMb: number; gpus: number };
+export type ResourceAmounts = {
+  cores: number;
+  memoryMb: number;
+  gpus: number;
+  /** whole nodes of one block; a task without runs on a part of one */
+  nodes?: number | undefined;
+  ranksPerNode?: number | undefined;
+};
 
 /** The key of a resource class: tasks of one class are interchangeable to placement. */
 export function resourceClass(resources: ResourceAmounts): string {
-  return `${resources.cores}c${resources.memoryMb}m${resources.gpus}g`;
+  const nodes = resources.nodes === undefined ? "" : `${resources.nodes}n`;
+  return `${resources.cores}c${resources.memoryMb}m${resources.gpus}g${nodes}`;
 }
 
 export const DEFAULT_RESOURCES: ResourceAmounts = { cores: 1, memoryMb: 0, gpus: 0 };
 
 /** Reads a key that `resourceClass` wrote. */
 export function parseResourceClass(key: string): ResourceAmounts {
-  const match = /^(\d+)c(\d+)m(\d+)g$/.exec(key);
+  const match = /^(\d+)c(\d+)m(\d+)g(?:(\d+)n)?$/.exec(key);
   if (!match) throw new TypeError(`not a resource class: ${key}`);
-  return { cores: Number(match[1]), memoryMb: Number(match[2]), gpus: Number(match[3]) };
+  const amounts = { cores: Number(match[1]), memoryMb: Number(match[2]), gpus: Number(match[3]) };
+  return match[4] === undefined ? amounts : { ...amounts, nodes: Number(match[4]) };
 }
 
 export const DEFAULTS = {

@@ -35,8 +35,18 @@ export const Resources = z
       .max(64 * 1024 * 1024)
       .default(0),
     gpus: z.int().min(0).max(64).default(0),
+    nodes: z.int().min(1).max(10_000).optional(),
+    ranksPerNode: z.int().min(1).max(4096).optional(),
   })
-  .meta({ id: "Resources", description: "memoryMb 0 means: no limit and none reserved." });
+  .refine(({ nodes, ranksPerNode }) => nodes !== undefined || ranksPerNode === undefined, {
+    path: ["ranksPerNode"],
+    error: "needs nodes beside it",
+  })
+  .meta({
+    id: "Resources",
+    description:
+      "memoryMb 0 means: no limit and none reserved. With `nodes` a shell command has so many whole nodes of one block, and is given what starts its MPI ranks there.",
+  });
 export type Resources = z.infer<typeof Resources>;
 
 export const FunctionId = z.string().regex(/^[0-9a-f]{64}$/, "64 hex digits: the SHA-256 of the function's definition");

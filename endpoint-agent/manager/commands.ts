@@ -5,10 +5,11 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { decodeValue, encodeValue } from "../../protocol/payload.ts";
 import { INLINE_LIMIT_BYTES } from "../../protocol/task-constants.ts";
-import type { ManagerLimits } from "../manager-config.ts";
+import type { ManagerConfig, ManagerLimits } from "../manager-config.ts";
 import { type Death, endOfDeath, type KillReason } from "./deaths.ts";
 import { cgroupName } from "./leftovers.ts";
 import { createMemoryGuard, type MemoryGuard, type OomCount } from "./memory.ts";
+import { launcherOf } from "./on-nodes.ts";
 import { type Capture, createCapture, lastBytes, type OutputTail, outputBytes, outputText } from "./output.ts";
 import type { Pinning, Pins } from "./pins.ts";
 import type { ReadPressure } from "./read-pressure.ts";
@@ -55,6 +56,7 @@ export type CommandOptions = {
   nonce: string;
   env: Record<string, string>;
   pinning: Pinning;
+  node: Pick<ManagerConfig, "capacity" | "mpi">;
   limits: ManagerLimits;
   oom: OomCount;
   onRead: ReadPressure;
@@ -82,10 +84,13 @@ export function createCommandRuns(options: CommandOptions, events: CommandEvents
     events.onEnd(run.task, end, run.pins);
   };
 
-  const launch = (run: CommandRun, script: string) => {
+  const launch = (run: CommandRun) => {
     const { task } = run;
     const home = join(dir, run.name);
     for (const part of ["", "tmp"]) mkdirSync(join(home, part), { recursive: true, mode: 0o700 });
+    const onNodes = launcherOf(task, options.node, join(home, "tmp"));
+    const fields = { ...argumentOf(task), ...(onNodes && { launcher: onNodes.prefix }) };
+    const script = fillTemplate(task.info.fn.template, fields);
     const { fn, spec } = task.info;
     const { processes } = run.memory;
     // Into its cgroup before it starts anything.
@@ -99,6 +104,7 @@ export function createCommandRuns(options: CommandOptions, events: CommandEvents
       env: scrubbedEnv(process.env, {
         ...env,
         ...task.info.coresEnv,
+        ...onNodes?.env,
         ...options.pinning.env(run.pins),
         ...fn.definition?.env,
         ...spec.env,
@@ -129,7 +135,7 @@ export function createCommandRuns(options: CommandOptions, events: CommandEvents
     run.started = true;
     task.startedAt = performance.now();
     try {
-      launch(run, fillTemplate(task.info.fn.template, argumentOf(task)));
+      launch(run);
     } catch (error) {
       const { message } = error as Error;
       finish(run, { outcome: "failed", started: false, failure: { code: "LOAD_ERROR", message }, worker: run.name });

@@ -12,6 +12,7 @@ import type { Deadline } from "./deadline.ts";
 import { createFunctions, type Functions, type Runtime } from "./functions.ts";
 import { createIntake, type Intake } from "./intake.ts";
 import { createOomCount } from "./memory.ts";
+import { resourcesHere } from "./on-nodes.ts";
 import { createOutbox, type Outbox } from "./outbox.ts";
 import { createPinning, NO_PINS, type Pins } from "./pins.ts";
 import { createPlacement, type Placement } from "./placement.ts";
@@ -110,7 +111,7 @@ export function createEngine(parts: EngineParts): Engine {
     setImmediate(turn);
   };
   const queues = createQueues(pinning.classOf);
-  const slots = Math.min(config.workersPerNode, capacity.cores);
+  const slots = capacity.nodes ?? Math.min(config.workersPerNode, capacity.cores);
   const resources = createNodeResources(capacity, slots);
   const oom = createOomCount();
   const onRead = createReadPressure();
@@ -137,6 +138,7 @@ export function createEngine(parts: EngineParts): Engine {
     functions,
     queues,
     blobs: blobsIn,
+    resourcesHere: (asked) => resourcesHere(asked, config),
     coresEnv: (need) => coresOfTask(need, config.env),
     end,
   });
@@ -189,7 +191,7 @@ export function createEngine(parts: EngineParts): Engine {
     schedule();
   };
   const commands = createCommandRuns(
-    { dir: dirs.work, uploads: dirs.uploads, nonce, env, pinning, limits, oom, onRead },
+    { dir: dirs.work, uploads: dirs.uploads, nonce, env, pinning, node: config, limits, oom, onRead },
     {
       onEnd(task, taskEnd, pins) {
         freeCommand(task, pins);

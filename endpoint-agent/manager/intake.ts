@@ -10,6 +10,8 @@ export type IntakeParts = {
   functions: Functions;
   queues: Queues;
   blobs: BlobsIn;
+  /** what a task that asks for this takes of the manager */
+  resourcesHere(asked: Resources): Resources;
   coresEnv(need: Resources): Record<string, string> | undefined;
   /** The task ends before it was placed. */
   end(task: Task, end: TaskEnd): void;
@@ -27,7 +29,7 @@ export type Intake = {
 const MAX_SPECS = 10_000;
 
 /** Keeps the tasks of one manager. */
-export function createIntake({ functions, queues, blobs, coresEnv, end }: IntakeParts): Intake {
+export function createIntake({ functions, queues, blobs, resourcesHere, coresEnv, end }: IntakeParts): Intake {
   const tasks = new Map<string, Task>();
   const infos = new Map<number, SpecInfo>();
   const waiting = new Map<KnownFunction, Task[]>();
@@ -37,7 +39,7 @@ export function createIntake({ functions, queues, blobs, coresEnv, end }: Intake
     let info = infos.get(spec.key);
     if (info && info.fn.state !== "failed") return info;
     if (infos.size >= MAX_SPECS) infos.clear();
-    const resources = spec.resources ?? DEFAULT_RESOURCES;
+    const resources = resourcesHere(spec.resources ?? DEFAULT_RESOURCES);
     info = {
       spec,
       fn: functions.get(spec.function),
@@ -60,6 +62,9 @@ export function createIntake({ functions, queues, blobs, coresEnv, end }: Intake
       else waiting.set(info.fn, [task]);
     } else if (info.fn.failure) {
       end(task, { outcome: "failed", started: false, failure: info.fn.failure });
+    } else if (info.resources.nodes !== undefined && info.fn.definition?.runtime !== "command") {
+      const message = "only a shell command can run on several nodes; this function is none";
+      end(task, { outcome: "failed", started: false, failure: { code: "LOAD_ERROR", message } });
     } else {
       info.queue ??= queues.of(info.spec.owner, info.fn.definition?.runtime ?? "javascript", info.resources);
       info.queue.push(task);
@@ -100,6 +105,7 @@ export function createIntake({ functions, queues, blobs, coresEnv, end }: Intake
           length,
           blob: entry.blob,
           file: undefined,
+          hosts: entry.hosts,
           n: 0,
           startedAt: 0,
           startReported: false,

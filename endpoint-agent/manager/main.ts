@@ -2,6 +2,7 @@
 import "../buffer-collection.ts";
 import { randomBytes } from "node:crypto";
 import { readFileSync, rmSync, statSync } from "node:fs";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { pino } from "pino";
@@ -74,8 +75,10 @@ const lifetime = createLifetime({ engine, deadline, graceMs, onDrain }, (reason,
   });
 });
 const remainingMs = remainingTime(config.walltimeMs, process.env.FARCALL_ENDS_AT);
+// Slurm's name of a node need not be its host name.
+const hostName = process.env.SLURMD_NODENAME || hostname();
 session = createSession(
-  { config, secret, nonce, engine, deadline, link, remainingMs },
+  { config, secret, nonce, engine, deadline, link, remainingMs, hostName },
   {
     onRefused: (reason) => lifetime.stop(`refused: ${reason}`, EXIT_DO_NOT_RESTART),
     onDrain: () => lifetime.drain("drained"),

@@ -14,12 +14,15 @@ export type NodeResources = {
 
 /** Counts cores, memory, GPUs and slots; `slots` bounds how many tasks run at once whatever they need. */
 export function createNodeResources(capacity: Resources, slots: number): NodeResources {
-  const free = { ...capacity };
+  const free = { ...capacity, nodes: capacity.nodes ?? 0 };
   let busy = 0;
+  /** without nodes beside it, a task on nodes has all the cores instead */
+  const nodesOf = (need: Resources) => (capacity.nodes === undefined ? 0 : (need.nodes ?? 0));
   const room = (need: Resources) =>
     Math.min(
       slots - busy,
-      Math.floor(free.cores / need.cores),
+      need.cores > 0 ? Math.floor(free.cores / need.cores) : slots,
+      nodesOf(need) > 0 ? Math.floor(free.nodes / nodesOf(need)) : slots,
       need.memoryMb > 0 ? Math.floor(free.memoryMb / need.memoryMb) : slots,
       need.gpus > 0 ? Math.floor(free.gpus / need.gpus) : slots,
     );
@@ -27,6 +30,7 @@ export function createNodeResources(capacity: Resources, slots: number): NodeRes
     free.cores += sign * need.cores;
     free.memoryMb += sign * need.memoryMb;
     free.gpus += sign * need.gpus;
+    free.nodes += sign * nodesOf(need);
     busy -= sign;
   };
   return {

@@ -1,5 +1,4 @@
 /** The talk with the agent: hello, welcome, beats; after a reconnect everything that was not answered is said again. */
-import { hostname } from "node:os";
 import type { AgentToManager, ManagerToAgent } from "../../protocol/manager-frames.ts";
 import { MANAGER_PROTOCOL } from "../../protocol/manager-frames.ts";
 import type { HeldLease } from "../../protocol/messages.ts";
@@ -24,6 +23,8 @@ export type SessionParts = {
   engine: Engine;
   deadline: Deadline;
   link: Pick<ManagerLink, "send" | "reconnect">;
+  /** what the site's launchers call this node */
+  hostName: string;
   /** ms until the block's walltime ends */
   remainingMs(): number | null;
 };
@@ -45,7 +46,7 @@ const SILENCE_MS = 10_000;
 
 /** Speaks for `engine` over `link`. */
 export function createSession(parts: SessionParts, events: SessionEvents): Session {
-  const { config, secret, nonce, engine, deadline, link, remainingMs } = parts;
+  const { config, secret, nonce, engine, deadline, link, remainingMs, hostName } = parts;
   const boot = bootId();
   const { pid, startTime } = ownIdentity();
   /** handed back, but perhaps not heard: said again after a reconnect */
@@ -111,7 +112,7 @@ export function createSession(parts: SessionParts, events: SessionEvents): Sessi
         block: config.block,
         node: config.node,
         nonce,
-        host: hostname(),
+        host: hostName,
         bootId: boot,
         pid,
         startTime,

@@ -10,7 +10,7 @@ export function usualCores(own: NodeJS.ProcessEnv): Variables {
 
 /** What a task gets beside; undefined for one with one core. `configured` is `workers.env`, which is not overruled. */
 export function coresOfTask({ cores }: Resources, configured: Variables): Variables | undefined {
-  if (cores === 1) return undefined;
+  if (cores <= 1) return undefined;
   const threads = configured.OMP_NUM_THREADS ?? String(cores);
   return { FARCALL_CORES: String(cores), OMP_NUM_THREADS: threads };
 }

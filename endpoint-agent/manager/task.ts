@@ -32,6 +32,8 @@ export type Task = {
   /** of arguments above the inline limit */
   blob: string | undefined;
   file: string | undefined;
+  /** of a command on several nodes, that of this manager first */
+  hosts: string[] | undefined;
   /** its number at the worker that holds it; 0 while it waits */
   n: number;
   /** in `performance.now()`; when it became the first of its worker */

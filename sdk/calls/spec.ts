@@ -26,7 +26,7 @@ export type CallOptions = {
   priority?: number;
   /** environment variables of the function */
   env?: Record<string, string>;
-  resources?: { cores?: number; memoryMb?: number; gpus?: number };
+  resources?: { cores?: number; memoryMb?: number; gpus?: number; nodes?: number; ranksPerNode?: number };
   /** at-most-once: never started twice, and MAYBE_RAN after a loss; at-least-once is the default */
   delivery?: "at-least-once" | "at-most-once";
   /** commands: an exit code other than zero is a result, not an error */

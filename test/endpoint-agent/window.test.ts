@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import type { Manager } from "../../endpoint-agent/manager.ts";
 import { createResourceClasses } from "../../endpoint-agent/resource-classes.ts";
-import { addUnits, capacityOf, costOf } from "../../endpoint-agent/units.ts";
+import { addUnits, costOf } from "../../endpoint-agent/units.ts";
 import {
   countEnds,
   LOOK_AHEAD_MS,
@@ -10,15 +11,16 @@ import {
   roomFor as roomOf,
   type WindowSnapshot,
 } from "../../endpoint-agent/window.ts";
+import { testManager } from "./support.ts";
 
-const link = {} as never;
 const ONE = "1c0m0g";
 
 function managerWith(cores: number, running = 0, options: { draining?: boolean; connected?: boolean } = {}) {
-  const capacity = capacityOf({ cores, memoryMb: 4_096, gpus: 0 }, cores);
-  const free = { ...capacity };
-  addUnits(free, costOf({ cores: 1, memoryMb: 0, gpus: 0 }, 1), -running);
-  return { capacity, free, draining: options.draining ?? false, link: options.connected === false ? undefined : link };
+  const manager = testManager({ cores, memoryMb: 4_096 });
+  addUnits(manager.free, costOf({ cores: 1, memoryMb: 0, gpus: 0 }, 1), -running);
+  manager.draining = options.draining ?? false;
+  if (options.connected === false) (manager as Manager).link = undefined;
+  return manager;
 }
 
 function roomFor(key: string, state: WindowSnapshot) {

@@ -40,9 +40,10 @@ describe("subjects", () => {
 });
 
 describe("resource classes", () => {
-  it("keep cores, memory and GPUs", () => {
+  it("keep cores, memory, GPUs and nodes", () => {
+    const amounts = { cores: fc.nat(4096), memoryMb: fc.nat(10 ** 6), gpus: fc.nat(64), nodes: fc.nat(10_000) };
     fc.assert(
-      fc.property(fc.record({ cores: fc.nat(4096), memoryMb: fc.nat(10 ** 6), gpus: fc.nat(64) }), (resources) => {
+      fc.property(fc.record(amounts, { requiredKeys: ["cores", "memoryMb", "gpus"] }), (resources) => {
         expect(parseResourceClass(resourceClass(resources))).toEqual(resources);
       }),
     );

@@ -41,6 +41,7 @@ export type TestBlockOptions = {
   init?: string;
   cores?: number;
   gpus?: number;
+  mpi?: { launcher?: string; overrides?: string[] };
   /** commands that are found before all others: name to the text of a script */
   commands?: Record<string, string>;
 };
@@ -53,7 +54,7 @@ export type CommandResult = ResultEntry & {
 
 /** Starts the agent; `launch` starts the block's script. */
 export async function startTestBlock(options: TestBlockOptions) {
-  const { nodes, launcher, overrides = [], init, cores = 2, gpus = 0, commands = {} } = options;
+  const { nodes, launcher, overrides = [], init, cores = 2, gpus = 0, commands = {}, mpi = {} } = options;
   const root = mkdtempSync(join(tmpdir(), "farcall-block-"));
   const dirs = {
     blocks: join(root, "blocks"),
@@ -74,6 +75,7 @@ export async function startTestBlock(options: TestBlockOptions) {
       provider: { type: "slurm" },
       launcher: { type: launcher, overrides },
       policy: { nodesPerBlock: nodes },
+      mpi,
       node: { cores, memoryMb: 2_048, gpus },
       workers: { scratch: root, ...(init && { init }) },
       limits: { killGraceMs: 500 },
@@ -85,6 +87,7 @@ export async function startTestBlock(options: TestBlockOptions) {
   const journal = await openJournal(join(root, "journal"));
   const table = createTaskTable();
   const interchange = createInterchange(table);
+  let specs = 0;
   const results = new Map<string, CommandResult>();
   const functions = new Map<
     string,
@@ -187,7 +190,10 @@ export async function startTestBlock(options: TestBlockOptions) {
         length,
         encoding: encodeValue([{}]).encoding,
       }));
-      interchange.accept({ specs: [{ key: 1, owner: "ann", ...spec, function: id }], tasks }, Buffer.concat(bytes));
+      interchange.accept(
+        { specs: [{ key: ++specs, owner: "ann", ...spec, function: id }], tasks },
+        Buffer.concat(bytes),
+      );
       interchange.pump();
       await waitFor(() => tasks.every((task) => results.has(task.id)), { what: `the end of ${template}` }).catch(
         (error) => {

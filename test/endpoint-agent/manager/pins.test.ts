@@ -1,5 +1,5 @@
 import { availableParallelism } from "node:os";
-import * as fc from "fast-check";
+import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
 import { createPinning, type Pins, parseCoreList } from "../../../endpoint-agent/manager/pins.ts";
 import { coresOfTask, usualCores } from "../../../endpoint-agent/manager/task-cores.ts";
