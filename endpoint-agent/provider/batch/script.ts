@@ -12,14 +12,14 @@ export type ScriptRequest = {
 };
 
 /**
- * A login shell, as clusters define `module` in its profile. What follows keeps to POSIX. Signals: USR1 says that the
+ * No login shell: people's own profiles may be slow, or wait for locks that two hundred blocks would fight over. Signals: USR1 says that the
  * walltime ends soon, and becomes a drain of the managers; USR2 is SGE's way to say TERM.
  */
 export function batchScript(dialect: Pick<Dialect, "directives">, request: ScriptRequest): string {
   const { job, dir, env, launch } = request;
   const seconds = job.walltimeMs === null ? "" : String(Math.ceil(job.walltimeMs / 1000));
   return `${[
-    "#!/bin/bash -l",
+    "#!/bin/bash",
     ...dialect.directives(job),
     "",
     `farcall_file=${quote(exitFilePath(dir))}`,
@@ -33,6 +33,7 @@ export function batchScript(dialect: Pick<Dialect, "directives">, request: Scrip
     "farcall_note '' ''",
     // Of the command that submitted it, not for what runs here.
     "unset LC_ALL SLURM_TIME_FORMAT",
+    ...siteProfile(job.options.prologue),
     ...exports(env),
     ...(seconds === "" ? [] : [`export FARCALL_ENDS_AT=$((farcall_start + ${seconds}))`]),
     ...prologue(job.options.prologue),
@@ -67,6 +68,11 @@ function exports(env: Readonly<Record<string, string>>): string[] {
   return Object.entries(env)
     .filter(([name, value]) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(name) && !value.includes("\0"))
     .map(([name, value]) => `export ${name}=${quote(value)}`);
+}
+
+/** Where clusters define `module`; the machine's profile, not the user's. */
+function siteProfile(text: string): string[] {
+  return text === "" ? [] : ["[ ! -r /etc/profile ] || . /etc/profile"];
 }
 
 function prologue(text: string): string[] {

@@ -45,7 +45,7 @@ function options({ options: config, ...job }: Job): string[] {
     ["gpus-per-node", job.gpusPerNode === 0 ? undefined : job.gpusPerNode],
     ["time", job.walltimeMs === null ? undefined : Math.ceil(job.walltimeMs / 60_000)],
     // Only the batch shell: it forwards. Slurm sends it up to a minute early.
-    ["signal", job.walltimeMs === null ? undefined : `B:USR1@${Math.ceil(config.signalBeforeEndMs / 1000)}`],
+    ["signal", warnBefore(job.walltimeMs, config.signalBeforeEndMs)],
     ["partition", config.queue],
     ["account", config.account],
     ["qos", config.qos],
@@ -59,6 +59,12 @@ function options({ options: config, ...job }: Job): string[] {
     ...(config.exclusive ? ["--exclusive"] : []),
     ...config.directives,
   ];
+}
+
+/** Of a short block not more than a tenth. */
+function warnBefore(walltimeMs: number | null, beforeMs: number): string | undefined {
+  if (walltimeMs === null) return undefined;
+  return `B:USR1@${Math.ceil(Math.min(beforeMs, walltimeMs / 10) / 1000)}`;
 }
 
 /** Lines that are none of ours, as a site's banner, say nothing. */

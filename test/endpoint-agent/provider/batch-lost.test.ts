@@ -55,10 +55,13 @@ describe("jobs that the scheduler loses, doubles or mistakes", () => {
 
   it("B11: a forgotten job is gone at once when its own exit-code file says so, whose last words are its reason", async () => {
     const provider = bench.engine({ orphanTimeoutMs: 3_600_000 });
-    const { job } = await started(provider, ["/bin/sh", "-c", "sleep 1; echo 'no space left' >&2; exit 9"]);
+    const go = join(bench.dir, "go");
+    const script = `while [ ! -e ${go} ]; do sleep 0.1; done; echo 'no space left' >&2; exit 9`;
+    const { job } = await started(provider, ["/bin/sh", "-c", script]);
     standIn.control({ forget: true });
     await lists(provider, job, 2);
     expect(await statusOf(provider, job)).toBeUndefined();
+    writeFileSync(go, "");
     const reason = "its script has ended: exit code 9: no space left";
     let end: JobStatus | undefined;
     await untilStatus(provider, job, (status) => {
