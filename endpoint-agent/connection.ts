@@ -7,6 +7,7 @@ import { inboxPrefix, subjects, workInbox } from "../protocol/subjects.ts";
 import type { NatsUser } from "./credentials.ts";
 import { dial } from "./dial.ts";
 import type { Log } from "./log.ts";
+import type { HttpProxy } from "./proxy.ts";
 import { createRequests } from "./requests.ts";
 
 export type Connection = {
@@ -35,10 +36,10 @@ const LOST_MS = 5_000;
 
 /** Connects, and renews the user and the connection until `signal` aborts. Resolves at the first connection. */
 export async function keepConnected(
-  options: { endpoint: string; user: NatsUser; log: Log; signal: AbortSignal },
+  options: { endpoint: string; user: NatsUser; proxy?: HttpProxy | undefined; log: Log; signal: AbortSignal },
   handlers: ConnectionHandlers,
 ): Promise<Connection> {
-  const { endpoint, user, log, signal } = options;
+  const { endpoint, user, proxy, log, signal } = options;
   const requests = createRequests(inboxPrefix(endpoint));
   /** The connection that a newer one has replaced: what becomes of it is of no interest. */
   let replaced: NatsConnection | undefined;
@@ -51,6 +52,7 @@ export async function keepConnected(
       try {
         return await open();
       } catch (err) {
+        if (err instanceof ApiError && !err.retryable) throw err;
         if (attempt % 20 === 0) log.warn({ err, servers: user.servers }, "NATS does not answer; trying on");
         await sleep(Math.min(5_000, 250 * 2 ** attempt) * (0.5 + Math.random() / 2), undefined, { signal });
         await user.renew().catch(() => {});
@@ -58,21 +60,24 @@ export async function keepConnected(
     }
   }
   async function open(): Promise<NatsConnection> {
-    const connection = await dial(user, {
-      authenticator: user.authenticator,
-      name: `farcall-agent ${endpoint}`,
-      inboxPrefix: inboxPrefix(endpoint),
-      maxReconnectAttempts: -1,
-      reconnectTimeWait: 200,
-      reconnectJitter: 800,
-      reconnectJitterTLS: 800,
-      pingInterval: 10_000,
-      maxPingOut: 2,
-      // An expired user is refused until its renewal, which comes.
-      ignoreAuthErrorAbort: true,
-      noAsyncTraces: true,
-      timeout: 10_000,
-    });
+    const connection = await dial(
+      { servers: user.servers, ca: user.ca, proxy },
+      {
+        authenticator: user.authenticator,
+        name: `farcall-agent ${endpoint}`,
+        inboxPrefix: inboxPrefix(endpoint),
+        maxReconnectAttempts: -1,
+        reconnectTimeWait: 200,
+        reconnectJitter: 800,
+        reconnectJitterTLS: 800,
+        pingInterval: 10_000,
+        maxPingOut: 2,
+        // An expired user is refused until its renewal, which comes.
+        ignoreAuthErrorAbort: true,
+        noAsyncTraces: true,
+        timeout: 10_000,
+      },
+    );
     connection.subscribe(workInbox(endpoint), { callback: (error, message) => void (error ?? receive(message)) });
     connection.subscribe(subjects.control(endpoint), {
       callback: (error, message) => void (error ?? control(message)),

@@ -4,6 +4,7 @@ import { ApiError } from "../protocol/errors.ts";
 import { definitionText, FunctionDefinition, sha256Hex } from "../protocol/function.ts";
 import type { ResponseOf } from "../protocol/operations.ts";
 import type { Credentials } from "./credentials.ts";
+import type { Fetch, HttpProxy } from "./proxy.ts";
 
 export type GatewayHttp = {
   natsCredentials(userKey: string): Promise<ResponseOf<"endpointCredentials">>;
@@ -19,13 +20,18 @@ const TIMEOUT_MS = 30_000;
 const BLOB_TIMEOUT_MS = 3_600_000;
 
 /** `credentials` is read for each request: the gateway's address may change while the agent runs. */
-export function createGatewayHttp(credentials: () => Promise<Credentials>, signal: AbortSignal): GatewayHttp {
+export function createGatewayHttp(
+  credentials: () => Promise<Credentials>,
+  signal: AbortSignal,
+  proxy?: HttpProxy,
+): GatewayHttp {
+  const send: Fetch = proxy?.fetch ?? fetch;
   const request = async (path: string, init: RequestInit & { timeoutMs?: number; duplex?: "half" } = {}) => {
     const { gateway, token } = await credentials();
     const timeout = AbortSignal.timeout(init.timeoutMs ?? TIMEOUT_MS);
     let response: Response;
     try {
-      response = await fetch(new URL(path, gateway), {
+      response = await send(new URL(path, gateway), {
         ...init,
         headers: { authorization: `Bearer ${token}`, ...init.headers },
         signal: AbortSignal.any([signal, timeout]),

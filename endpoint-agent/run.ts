@@ -22,6 +22,7 @@ import { createLog, type Log } from "./log.ts";
 import { bootId, isAlive } from "./process-identity.ts";
 import { killBlockProcesses } from "./provider/block-processes.ts";
 import { openProvider } from "./provider/open-provider.ts";
+import { createProxy } from "./proxy.ts";
 
 export type RunOptions = {
   dir: string;
@@ -63,7 +64,8 @@ export async function runAgent(options: RunOptions): Promise<Running> {
   const stopped = new AbortController();
   const signal = AbortSignal.any([options.signal, stopped.signal]);
   const journal = await openJournal(layout.journal);
-  const http = createGatewayHttp(() => readCredentials(options.dir), stopped.signal);
+  const proxy = settings.proxy === undefined ? undefined : createProxy(settings.proxy);
+  const http = createGatewayHttp(() => readCredentials(options.dir), stopped.signal, proxy);
 
   let agent: Agent | undefined;
   let fence = () => {};
@@ -79,7 +81,7 @@ export async function runAgent(options: RunOptions): Promise<Running> {
 
   const user = await untilAnswered(() => createNatsUser(http), { log, signal });
   const connection: Connection = await keepConnected(
-    { endpoint, user, log, signal },
+    { endpoint, user, proxy, log, signal },
     {
       work: (header, body) => agent?.work(header, body),
       control: (header) => agent?.control(header),
