@@ -11,7 +11,7 @@ import type { Log } from "./log.ts";
 import type { Managers } from "./managers.ts";
 import { oneAtATime } from "./one-at-a-time.ts";
 import type { JobStatus, Provider } from "./provider/port.ts";
-import { decide, type Snapshot } from "./scaler.ts";
+import { decide, nextIdleEnd, type Snapshot } from "./scaler.ts";
 
 export type BlocksOptions = {
   settings: Pick<Settings, "policy" | "node" | "provider">;
@@ -64,6 +64,7 @@ export function createBlocks(options: BlocksOptions): Blocks {
   let lastDemandAt = uptimeMs();
   let growing = false;
   let checkDueAt = Number.POSITIVE_INFINITY;
+  let idleDueAt: number | undefined;
   let timer: NodeJS.Timeout | undefined;
   const waiters: (() => void)[] = [];
 
@@ -88,7 +89,9 @@ export function createBlocks(options: BlocksOptions): Blocks {
   const evaluate = () => {
     if (stopped) return;
     if (!closed) {
-      const { start, stop } = decide(snapshot(), settings.policy);
+      const now = snapshot();
+      const { start, stop } = decide(now, settings.policy);
+      idleDueAt = nextIdleEnd(now, settings.policy);
       for (const id of stop) drain(blocks.get(id) as Block);
       if (start > 0) void grow();
     }
@@ -240,20 +243,17 @@ export function createBlocks(options: BlocksOptions): Blocks {
   /** Something is due only while there are blocks, or submissions are held back. */
   const schedule = () => {
     clearTimeout(timer);
-    timer = undefined;
     if (stopped) return;
     const now = uptimeMs();
     // Not put off by what happens meanwhile.
     if (blocks.size > 0) checkDueAt = Math.min(checkDueAt, now + Math.max(MIN_CHECK_MS, provider.statusIntervalMs));
-    const dueAt = blocks.size > 0 ? checkDueAt : breaker.nextTry(now);
+    const dueAt = blocks.size > 0 ? Math.min(checkDueAt, idleDueAt ?? checkDueAt) : breaker.nextTry(now);
     if (dueAt === undefined) return;
-    timer = setTimeout(
-      () => {
-        if (blocks.size > 0) void check();
-        evaluate();
-      },
-      Math.max(MIN_CHECK_MS, dueAt - now),
-    );
+    const wake = () => {
+      if (blocks.size > 0 && uptimeMs() >= checkDueAt) void check();
+      evaluate();
+    };
+    timer = setTimeout(wake, Math.max(MIN_CHECK_MS, dueAt - now));
   };
   void check();
 

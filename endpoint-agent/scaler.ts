@@ -54,6 +54,16 @@ export function decide(snapshot: Snapshot, policy: Policy): Decision {
   return { start, stop: idle.slice(0, surplus).map((block) => block.id) };
 }
 
+/** When a block that is idle now will have been so for long enough to be let go; undefined when none is idle, or all of these are due. */
+export function nextIdleEnd({ now, blocks }: Pick<Snapshot, "now" | "blocks">, policy: Policy): number | undefined {
+  let next: number | undefined;
+  for (const { state, idleSince } of blocks) {
+    const due = state === "draining" || idleSince === null ? now : idleSince + policy.maxIdleTimeMs;
+    if (due > now && (next === undefined || due < next)) next = due;
+  }
+  return next;
+}
+
 /** How many blocks the demand would fill. */
 export function blocksFor(snapshot: Pick<Snapshot, "demand" | "node">, policy: Policy): number {
   let blocks = 0;

@@ -1,6 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type BlockSnapshot, blocksFor, decide, type Policy, type Snapshot } from "../../endpoint-agent/scaler.ts";
+import {
+  type BlockSnapshot,
+  blocksFor,
+  decide,
+  nextIdleEnd,
+  type Policy,
+  type Snapshot,
+} from "../../endpoint-agent/scaler.ts";
 
 const NODE = { cores: 4, memoryMb: 8_192, gpus: 1 };
 
@@ -168,18 +175,17 @@ describe("the scaler", () => {
     expect(decide(snapshot, policy).start).toBe(3);
     expect(decide({ ...snapshot, begun: true }, policy).start).toBe(0);
   });
+
+  it("says when it has to look again: when the next idle block may be let go, and not before", () => {
+    fc.assert(
+      fc.property(situations, ({ snapshot, policy }) => {
+        const next = nextIdleEnd(snapshot, policy);
+        const idle = snapshot.blocks.filter(({ state, idleSince }) => state !== "draining" && idleSince !== null);
+        const due = idle
+          .map(({ idleSince }) => (idleSince as number) + policy.maxIdleTimeMs)
+          .filter((at) => at > snapshot.now);
+        expect(next).toBe(due.length === 0 ? undefined : Math.min(...due));
+      }),
+    );
+  });
 });
-
-const BASE: Policy = {
-  initBlocks: 0,
-  minBlocks: 0,
-  maxBlocks: 1,
-  nodesPerBlock: 1,
-  workersPerNode: 4,
-  parallelism: 1,
-  maxIdleTimeMs: 60_000,
-};
-
-function pending(id: string, now: number): BlockSnapshot {
-  return { id, state: "pending", busy: 0, idleSince: now, expiresAt: null };
-}
