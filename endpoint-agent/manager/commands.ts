@@ -13,7 +13,7 @@ import { launcherOf } from "./on-nodes.ts";
 import { type Capture, createCapture, lastBytes, type OutputTail, outputBytes, outputText } from "./output.ts";
 import type { Pinning, Pins } from "./pins.ts";
 import type { ReadPressure } from "./read-pressure.ts";
-import { scrubbedEnv, WORKER_ENV } from "./scrubbed-env.ts";
+import { launcherEnv, scrubbedEnv, WORKER_ENV } from "./scrubbed-env.ts";
 import { inlineArguments, type Task, type TaskEnd } from "./task.ts";
 import { fillTemplate } from "./template.ts";
 import { signalGroup } from "./worker-process.ts";
@@ -101,7 +101,7 @@ export function createCommandRuns(options: CommandOptions, events: CommandEvents
       cwd: home,
       detached: true,
       stdio: ["ignore", "pipe", "pipe"],
-      env: scrubbedEnv(process.env, {
+      env: (onNodes ? launcherEnv : scrubbedEnv)(process.env, {
         ...env,
         ...task.info.coresEnv,
         ...onNodes?.env,

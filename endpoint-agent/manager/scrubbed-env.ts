@@ -42,3 +42,17 @@ export function scrubbedEnv(own: NodeJS.ProcessEnv, added: Record<string, string
   }
   return { ...env, ...added };
 }
+
+/**
+ * For commands that call the site's launcher: what the batch system has set for the job goes along whole, as no list of names
+ * could hold all that launchers look for. What looks like a secret does not.
+ */
+export function launcherEnv(own: NodeJS.ProcessEnv, added: Record<string, string>): Record<string, string> {
+  const env: Record<string, string> = {};
+  for (const [name, value] of Object.entries(own)) {
+    if (value !== undefined && !PRIVATE.test(name)) env[name] = value;
+  }
+  return { ...env, ...added };
+}
+
+const PRIVATE = /^FARCALL_|^NODE_|^npm_|JWT|TOKEN|SECRET|PASSW|CREDENTIAL|(^|_)KEY$/i;

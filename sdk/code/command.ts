@@ -53,9 +53,9 @@ type FieldNames<Template extends string> = Template extends `${string}{${infer N
  */
 export type CommandFunction<Template extends string> = string extends Template
   ? (fields?: Record<string, string | number>) => CommandResult
-  : [FieldNames<Template>] extends [never]
+  : [Exclude<FieldNames<Template>, "launcher">] extends [never]
     ? () => CommandResult
-    : (fields: Record<FieldNames<Template>, string | number>) => CommandResult;
+    : (fields: Record<Exclude<FieldNames<Template>, "launcher">, string | number>) => CommandResult;
 
 const FIELD = /\{([A-Za-z_][A-Za-z0-9_]*)\}/g;
 
@@ -70,7 +70,9 @@ export function commandCode(template: string, options: Pick<FunctionOptions, "na
       `the command has ${text}, which would be taken as the field {${name}}; write $${name}`,
     );
   }
-  const names = [...new Set([...template.matchAll(FIELD)].map(([, name]) => name as string))];
+  // What starts the ranks of a command on several nodes is filled in where it runs.
+  const fields = [...template.matchAll(FIELD)].map(([, name]) => name as string);
+  const names = [...new Set(fields)].filter((name) => name !== "launcher");
   return createCode(() => new TextEncoder().encode(template), {
     name: options.name ?? nameFrom(template.trim().split(/\s/, 1)[0]?.split("/").at(-1) ?? "", "command"),
     runtime: "command",
