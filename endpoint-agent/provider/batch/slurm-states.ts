@@ -44,6 +44,34 @@ export const SLURM_STATES: Readonly<Record<string, Meaning>> = {
   REVOKED: LOST,
 };
 
+/** Short forms (`%t`), as far as they are documented. Asked for beside the long ones: a spoilt line contradicts itself. */
+export const SLURM_CODES: Readonly<Record<string, string>> = {
+  PENDING: "PD",
+  CONFIGURING: "CF",
+  REQUEUED: "RQ",
+  REQUEUE_FED: "RF",
+  REQUEUE_HOLD: "RH",
+  RESV_DEL_HOLD: "RD",
+  SPECIAL_EXIT: "SE",
+  STOPPED: "ST",
+  SUSPENDED: "S",
+  RUNNING: "R",
+  COMPLETING: "CG",
+  RESIZING: "RS",
+  SIGNALING: "SI",
+  STAGE_OUT: "SO",
+  COMPLETED: "CD",
+  FAILED: "F",
+  BOOT_FAIL: "BF",
+  OUT_OF_MEMORY: "OOM",
+  CANCELLED: "CA",
+  DEADLINE: "DL",
+  PREEMPTED: "PR",
+  TIMEOUT: "TO",
+  NODE_FAIL: "NF",
+  REVOKED: "RV",
+};
+
 const HOPELESS: ReadonlySet<string> = new Set([
   "AccountNotAllowed",
   "BadConstraints",

@@ -1,6 +1,6 @@
 /** Slurm: sbatch, squeue, scancel, and sacct where there is accounting. Recorded from 22.05.8. */
 import type { CommandOutput, Dialect, Job, ListedJob } from "./dialect.ts";
-import { isHopeless, SLURM_STATES } from "./slurm-states.ts";
+import { isHopeless, SLURM_CODES, SLURM_STATES } from "./slurm-states.ts";
 
 export const slurm: Dialect = {
   type: "slurm",
@@ -12,7 +12,7 @@ export const slurm: Dialect = {
   // "<id>", or "<id>;<cluster>"
   submitted: ({ stdout }) => /^(\d+)(?:;\S+)?\s*$/.exec(stdout)?.[1],
   // Not by id: one unknown id fails the whole question. Not --json: its shape changes with each release.
-  list: () => ["squeue", "--me", "--noheader", "--states=all", "--format=%i|%T|%r|%S|%j"],
+  list: () => ["squeue", "--me", "--noheader", "--states=all", "--format=%i|%t|%T|%r|%S|%j"],
   listed: (output) => (output.code === 0 ? lines(output, fromSqueue) : undefined),
   history: {
     command: (ids) => [
@@ -75,11 +75,14 @@ function lines(output: CommandOutput, parse: (line: string) => ListedJob | undef
     .filter((job) => job !== undefined);
 }
 
+const LISTED = /^ *(\d+)\|([A-Z_]+)\|([A-Z_]+)\|([^|]*)\|([^|]*)\|(.*)$/;
+
 /** The name comes last, as it may hold anything. Array tasks and parts of heterogeneous jobs are not ours. */
 function fromSqueue(line: string): ListedJob | undefined {
-  const [, id, word, reason, start, name] = /^ *(\d+)\|([A-Z_]+)\|([^|]*)\|([^|]*)\|(.*)$/.exec(line) ?? [];
+  const [, id, code, word, reason, start, name] = LISTED.exec(line) ?? [];
   const meaning = SLURM_STATES[word ?? ""];
   if (id === undefined || meaning === undefined) return undefined;
+  if ((SLURM_CODES[word as string] ?? code) !== code) return undefined;
   const waits = meaning.state === "pending" || meaning.state === "held";
   return {
     id,
