@@ -25,7 +25,9 @@ export type ManagerToWorker =
   /** code that the following tasks name by `call`; `file` is on this node, `entry` names the export or function */
   | { kind: "call"; call: number; file: string; entry: string; env?: Record<string, string> }
   /** body: the arguments, in order */
-  | { kind: "tasks"; tasks: WorkerTask[] };
+  | { kind: "tasks"; tasks: WorkerTask[] }
+  /** answers `stuck` with `awaits`: the frame with task `n` was sent before this one */
+  | { kind: "sent"; n: number };
 
 export type WorkerTask = {
   /** counts up within a worker: the permit that starts this task. A permit drops all tasks of lower numbers */
@@ -41,6 +43,14 @@ export type WorkerTask = {
 
 export type WorkerToManager =
   | { kind: "ready"; token: string; runtime: string; version: string; pid: number }
+  /**
+   * Said once when nothing can be started though it should be: there is no permit for the tasks up to `n`, all of which it holds; or,
+   * with `awaits`, task `n` has a permit and has not come. Either is so for a moment when tasks are taken back or are on
+   * their way; else user code has taken from the descriptors what was not its own (FAULTS.md W10)
+   */
+  | { kind: "stuck"; token: string; n: number; awaits?: true }
+  /** what it reads makes no sense: nothing that it holds was started, and nothing will be */
+  | { kind: "broken"; token: string; what: string }
   /** how a task ended; the body is the result's bytes. `kind` is absent, as there are many */
   | WorkerResult;
 

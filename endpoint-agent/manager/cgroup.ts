@@ -80,9 +80,10 @@ export function cgroupMembers(prefix: string): number[] {
   return cgroupsOf(prefix).flatMap((dir) => read(join(dir, "cgroup.procs")).split("\n").filter(Boolean).map(Number));
 }
 
-/** Removes the cgroups whose names begin so and that are empty. */
-export function removeCgroups(prefix: string): void {
+/** Removes the cgroups whose names begin so; says whether none is left. One stays while a process in it is on its way out. */
+export function removeCgroups(prefix: string): boolean {
   for (const dir of cgroupsOf(prefix)) ignoring(() => rmdirSync(dir));
+  return cgroupsOf(prefix).length === 0;
 }
 
 function cgroupsOf(prefix: string): string[] {

@@ -9,6 +9,8 @@ export type KillReason =
   | { kind: "cancel" }
   | { kind: "memory" }
   | { kind: "forged"; what: string }
+  /** its descriptors were tampered with between tasks: what it holds was not started */
+  | { kind: "broken"; what: string }
   | { kind: "stop"; why: string };
 
 export type Death = {
@@ -35,6 +37,8 @@ export function endOfDeath(death: Death): Pick<TaskEnd, "outcome" | "failure"> {
   }
   if (killed?.kind === "cancel") return failed({ code: "CANCELLED", message: "it was cancelled while it ran" });
   if (killed?.kind === "stop") return lost({ code: "MANAGER_LOST", message: killed.why });
+  if (killed?.kind === "broken")
+    return lost({ code: "MANAGER_LOST", message: `its worker was replaced: ${killed.what}` });
   if (killed?.kind === "forged") {
     return lost({ code: "WORKER_LOST", message: `its worker was killed: ${killed.what}`, details: { forged: true } });
   }

@@ -124,8 +124,7 @@ export function killAll(prefix: string): void {
   const pause = new Int32Array(new SharedArrayBuffer(4));
   for (let tries = 0; tries < END_TRIES; tries++) {
     const killed = killLeftovers(prefix);
-    removeCgroups(cgroupName(prefix));
-    if (killed === 0) return;
+    if (removeCgroups(cgroupName(prefix)) && killed === 0) return;
     Atomics.wait(pause, 0, 0, END_WAIT_MS);
   }
 }

@@ -15,21 +15,18 @@ export type Permits = {
   close(): void;
 };
 
-/** Makes the pipe; `path` exists only for a moment. `blocking` says how the worker reads it. */
-export function createPermits(path: string, options: { blocking: boolean }): Permits {
+/** Makes the pipe; `path` exists only for a moment. Reading it does not wait. */
+export function createPermits(path: string): Permits {
   // A pipe of which this process has both ends needs a name for a moment: Node has no pipe(2).
   execFileSync("mkfifo", ["-m", "600", path]);
   const fd = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
   const childFd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  // A second open without O_NONBLOCK does not wait, as the first one holds a writing end.
-  const passedFd = options.blocking ? openSync(path, constants.O_RDONLY) : childFd;
-  if (passedFd !== childFd) closeSync(childFd);
   unlinkSync(path);
   let open = true;
   const buffer = Buffer.alloc(PERMIT_BYTES * 1024);
   return {
-    childFd: passedFd,
-    passed: () => closeSync(passedFd),
+    childFd,
+    passed: () => closeSync(childFd),
     grant(numbers) {
       for (let i = 0; i < numbers.length; i++) buffer.writeUInt32BE(numbers[i] as number, i * PERMIT_BYTES);
       // Within PIPE_BUF, so it is written whole.
@@ -43,7 +40,7 @@ export function createPermits(path: string, options: { blocking: boolean }): Per
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
       }
-      return Array.from({ length: length / PERMIT_BYTES }, (_, i) => buffer.readUInt32BE(i * PERMIT_BYTES));
+      return Array.from({ length: Math.floor(length / PERMIT_BYTES) }, (_, i) => buffer.readUInt32BE(i * PERMIT_BYTES));
     },
     close() {
       if (open) closeSync(fd);

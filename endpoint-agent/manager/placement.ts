@@ -90,7 +90,7 @@ export function createPlacement(parts: PlacementParts): Placement {
       return;
     }
     // Tasks of one batch are of one function nearly always, so the first one's time speaks for all.
-    const limit = holdOf(first.info.fn.time, false);
+    const limit = worker.deafSince === undefined ? holdOf(first.info.fn.time, false) : 1;
     const count = handOver(queue.length(), worker.tasks.length, limit, sharers);
     const tasks: Task[] = [];
     for (let next = queue.first(); next && tasks.length < count; next = queue.first()) {

@@ -122,6 +122,7 @@ export function createPool(options: PoolOptions, events: PoolEvents): Pool {
       marking: new Map(),
       reserved: undefined,
       idleSince: performance.now(),
+      deafSince: undefined,
       functions: new Set(),
       done: 0,
       killed: undefined,
@@ -140,7 +141,7 @@ export function createPool(options: PoolOptions, events: PoolEvents): Pool {
         },
         {
           onFrame({ header, body }: Frame) {
-            if (worker.killed?.kind === "forged") return;
+            if (worker.killed?.kind === "forged" || worker.killed?.kind === "broken") return;
             const wrong = onWorkerFrame(worker, header as WorkerToManager, body, workerEvents);
             if (wrong) kill(worker, { kind: "forged", what: wrong }, 0);
           },
@@ -165,6 +166,7 @@ export function createPool(options: PoolOptions, events: PoolEvents): Pool {
       },
       onEnd: events.onEnd,
       onRoom: events.onRoom,
+      onBroken: (what: string) => kill(worker, { kind: "broken", what }, 0),
       onChildren: () => events.onLeftovers(worker, false),
     };
     handOvers.set(worker, { lastNumber: 0, calls: new Map() });

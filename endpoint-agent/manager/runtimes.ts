@@ -30,14 +30,13 @@ export function createRuntimes({ python, compileCache, onRetry }: RuntimesOption
   return {
     commandOf(runtime, memoryMb) {
       if (runtime === "python") {
-        return { file: python, args: ["-u", workerFile("farcall_worker.py")], blockingPermits: true };
+        return { file: python, args: ["-u", workerFile("farcall_worker.py")] };
       }
       const heap = memoryMb > 0 ? [`--max-old-space-size=${Math.max(16, Math.floor(memoryMb * HEAP_SHARE))}`] : [];
       return {
         file: process.execPath,
         args: ["--no-warnings", ...heap, workerFile(`node-worker${sourceExtension()}`)],
         env: { NODE_COMPILE_CACHE: compileCache },
-        blockingPermits: false,
       };
     },
     mayStart: (runtime) => (failures.get(runtime)?.until ?? 0) <= performance.now(),

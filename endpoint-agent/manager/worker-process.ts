@@ -15,7 +15,7 @@ import { createPermits, type Permits } from "./permits.ts";
 import type { ReadPressure } from "./read-pressure.ts";
 
 /** How a kind of worker is started. */
-export type WorkerCommand = { file: string; args: string[]; env?: Record<string, string>; blockingPermits: boolean };
+export type WorkerCommand = { file: string; args: string[]; env?: Record<string, string> };
 
 export type WorkerProcessOptions = {
   command: WorkerCommand;
@@ -30,7 +30,7 @@ export type WorkerProcessOptions = {
 
 export type WorkerProcessEvents = {
   onFrame(frame: Frame): void;
-  /** What came on the results' descriptor is not a frame. */
+  /** What came on the results' descriptor is not a frame, or a descriptor was closed while the process goes on. */
   onGarbage(error: Error): void;
   onOutput(stream: "stdout" | "stderr", bytes: Uint8Array): void;
   /** The process has ended and all that it wrote has come. */
@@ -54,6 +54,8 @@ export type WorkerProcess = {
 
 /** How long what a dead worker wrote is waited for; only a descendant that left its group holds the pipes open. */
 const DRAIN_MS = 300;
+/** A process that ends closes its descriptors before its end is seen. */
+const CLOSED_MS = 500;
 const MAX_FRAME_BYTES = INLINE_LIMIT_BYTES + 256 * 1024;
 
 /** Starts the process in a group of its own. */
@@ -62,7 +64,7 @@ export function startWorkerProcess(
   events: WorkerProcessEvents,
 ): WorkerProcess {
   for (const part of ["", "cwd", "tmp", "out"]) mkdirSync(join(dir, part), { recursive: true, mode: 0o700 });
-  const permits = createPermits(join(dir, "permits"), { blocking: command.blockingPermits });
+  const permits = createPermits(join(dir, "permits"));
   const token = randomBytes(16).toString("hex");
   const mark = `\u0000${randomBytes(12).toString("hex")}:`;
   const child = spawn(command.file, command.args, {
@@ -99,6 +101,15 @@ export function startWorkerProcess(
     }
     for (const frame of frames) events.onFrame(frame);
   });
+
+  for (const stream of [tasks, results]) {
+    stream.on("close", () => {
+      // At its end they close too, a moment before or after it is seen.
+      const late = setTimeout(() => events.onGarbage(new Error("it closed the way to its manager")), CLOSED_MS).unref();
+      child.once("exit", () => clearTimeout(late));
+      if (child.exitCode !== null || child.signalCode !== null) clearTimeout(late);
+    });
+  }
 
   const signal = (name: NodeJS.Signals) => {
     // Its number may belong to another process later.

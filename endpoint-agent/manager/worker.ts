@@ -17,6 +17,8 @@ export type WorkerEvents = {
   /** The first task may have changed: there is room, or nothing left to do. */
   onRoom(worker: Worker): void;
   onChildren(): void;
+  /** It cannot go on, through no fault of what it holds. */
+  onBroken(what: string): void;
 };
 
 export type Worker = {
@@ -41,6 +43,8 @@ export type Worker = {
   /** at-most-once: waits for its start to be committed */
   reserved: Task | undefined;
   idleSince: number;
+  /** since when it has not taken up what it was given; then it is given one task at a time */
+  deafSince: number | undefined;
   readonly functions: Set<string>;
   done: number;
   killed: KillReason | undefined;
@@ -112,6 +116,7 @@ export function onWorkerFrame(
 ): string | undefined {
   if (frame?.token !== worker.process.token) return "a frame without its token came from it";
   if ("kind" in frame) {
+    if (frame.kind !== "ready") return onTrouble(worker, frame, events);
     if (worker.state !== "starting") return "it said ready twice";
     worker.state = "ready";
     events.onReady();
@@ -123,6 +128,7 @@ export function onWorkerFrame(
   if (problem) return problem;
   worker.tasks.shift();
   worker.done++;
+  worker.deafSince = undefined;
   const next = worker.tasks[0];
   if (next) next.startedAt = performance.now();
   observe(task.info.fn.time, frame.ms);
@@ -139,6 +145,20 @@ export function onWorkerFrame(
     events.onEnd(task, end);
   }
   events.onRoom(worker);
+  return undefined;
+}
+
+/** Tells what is so for a moment from what user code has done to the descriptors. */
+function onTrouble(
+  { tasks, process }: Worker,
+  frame: Exclude<WorkerToManager, WorkerResult | { kind: "ready" }>,
+  events: WorkerEvents,
+): string | undefined {
+  if (frame.kind === "broken") events.onBroken(String(frame.what).slice(0, 200));
+  else if (frame.kind !== "stuck") return "a frame of no known kind came from it";
+  else if (frame.awaits && tasks.some(({ n }) => n === frame.n)) process.send({ kind: "sent", n: frame.n });
+  else if (frame.awaits) events.onBroken("a permit came that was not given");
+  else if (tasks.some(({ n }) => n <= frame.n)) events.onBroken("permits were taken by somebody else");
   return undefined;
 }
 
@@ -197,5 +217,9 @@ export function onWorkerDeath(
   const death = { exitCode, signal, killed: worker.killed, stderrTail: words, ...memory };
   const ranMs = started ? performance.now() - started.startedAt : 0;
   const end: TaskEnd = { ...endOfDeath(death), started: true, ranMs, worker: worker.name, stdout, stderr };
+  // Counted as a hand-out, so that one which tampers with its own is not handed out for ever.
+  if (worker.killed?.kind === "broken" && started && !started.info.atMostOnce) {
+    Object.assign(end, { outcome: "returned", started: false, failure: undefined });
+  }
   return { started, end, unstarted: [...rest, ...unstarted], stderr: words };
 }

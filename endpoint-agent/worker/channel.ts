@@ -1,7 +1,7 @@
 /** A worker's three descriptors beside the user's stdio: tasks in (3), results out (4), permits to start (5). */
 import fs from "node:fs";
 import { Socket } from "node:net";
-import { createFrameReader, FRAME_PREFIX_BYTES } from "../../protocol/frame.ts";
+import { createFrameReader, FRAME_PREFIX_BYTES, type Frame } from "../../protocol/frame.ts";
 import type { ManagerToWorker } from "../../protocol/worker-frames.ts";
 
 // Taken before output-watch.ts wraps them for the user.
@@ -15,8 +15,11 @@ const SCRATCH_BYTES = 64 * 1024;
 const RETRY_MS = 1;
 
 export type WorkerChannel = {
-  /** Calls back with the frames of each read, and once with undefined at the end of the stream. */
-  listen(onFrame: (frame: ManagerToWorker, body: Uint8Array) => void, onEvent: (event: "read" | "end") => void): void;
+  /** Calls back with the frames of each read, then with what there was: a read, the stream's end, or something that is no frame. */
+  listen(
+    onFrame: (frame: ManagerToWorker, body: Uint8Array) => void,
+    onEvent: (event: "read" | "end" | "garbage") => void,
+  ): void;
   /** The number of the next task that may start; undefined when no permit is there. */
   permit(): number | undefined;
   /** Writes one frame, waiting until the kernel has all of it. */
@@ -33,7 +36,13 @@ export function openChannel(): WorkerChannel {
       const input = new Socket({ fd: TASKS_FD, readable: true, writable: false });
       const reader = createFrameReader(MAX_FRAME_BYTES);
       input.on("data", (chunk) => {
-        for (const { header, body } of reader.push(chunk)) onFrame(header as ManagerToWorker, body);
+        let frames: Frame[];
+        try {
+          frames = reader.push(chunk);
+        } catch {
+          return onEvent("garbage");
+        }
+        for (const { header, body } of frames) onFrame(header as ManagerToWorker, body);
         onEvent("read");
       });
       input.on("close", () => onEvent("end"));

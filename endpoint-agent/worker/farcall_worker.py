@@ -5,6 +5,7 @@ are those of protocol/worker-frames.ts, specified in docs/frames.md; the payload
 """
 import asyncio
 import collections
+import fcntl
 import json
 import os
 import struct
@@ -34,6 +35,8 @@ class Worker:
         self.environment = Environment()
         self.streams = Streams()
         self.traces = Traces()
+        self.tasks, self.results, self.permits = (_out_of_reach(fd) for fd in (TASKS_FD, RESULTS_FD, PERMITS_FD))
+        self.stuck_at, self.awaited = 0, None
         self.pid = os.getpid()
         self.current = types.ModuleType("farcall_task")
         sys.modules["farcall_task"] = self.current
@@ -47,22 +50,54 @@ class Worker:
         sys.stdout, sys.stderr = self.streams.out, self.streams.err
         held = self.held
         while True:
-            permit = os.read(PERMITS_FD, 4)
+            while not held:
+                self.read_frames()
+            try:
+                permit = os.read(self.permits, 4)
+            except BlockingIOError:
+                # They were taken back, or somebody has their permits.
+                self.say_stuck(held[-1][0]["n"], "")
+                self.read_frames()
+                continue
             if len(permit) < 4:
                 return
             n = int.from_bytes(permit, "big")
+            self.awaited = n
             while not held or held[-1][0]["n"] < n:
+                self.say_stuck(n, ',"awaits":true')
                 self.read_frames()
+            self.awaited = None
             # A permit drops the tasks of lower numbers: they were taken back.
             task, body = held.popleft()
             while task["n"] < n:
                 task, body = held.popleft()
+            if task["n"] != n:
+                self.broken("a permit for %d came, which is no task's" % n)
             self.run_task(task, body)
 
+    def say_stuck(self, n, more):
+        """Each number is said once."""
+        if n != self.stuck_at:
+            self.stuck_at = n
+            self.write('{"kind":"stuck","token":"%s","n":%d%s}' % (self.setup["token"], n, more), b"")
+
+    def broken(self, what):
+        """The manager places elsewhere what is here and was not started."""
+        self.write(json.dumps({"kind": "broken", "token": self.setup["token"], "what": what}), b"")
+        os._exit(1)
+
     def read_frames(self):
-        data = os.read(TASKS_FD, 262144)
+        data = os.read(self.tasks, 262144)
         if not data:
             os._exit(0)
+        try:
+            self.cut_frames(data)
+        except (ValueError, KeyError, TypeError):
+            if self.setup is None:
+                raise
+            self.broken("what came was no frame")
+
+    def cut_frames(self, data):
         buffer = self.buffer
         buffer += data
         at = 0
@@ -87,6 +122,9 @@ class Worker:
             self.calls[frame["call"]] = Call(frame, self.environment)
         elif kind == "setup":
             self.setup = frame
+        elif kind == "sent":
+            if frame["n"] == self.awaited and not any(task["n"] == self.awaited for task, _ in self.held):
+                self.broken("task %d did not come" % self.awaited)
 
     def run_task(self, task, body):
         call = self.calls[task["call"]]
@@ -189,7 +227,18 @@ class Worker:
 
     def write(self, header, body):
         head = header.encode("utf-8")
-        _write_all(RESULTS_FD, struct.pack(">II", len(head), len(body)) + head + body)
+        _write_all(self.results, struct.pack(">II", len(head), len(body)) + head + body)
+
+
+def _out_of_reach(fd):
+    """Moves a descriptor to where nobody looks by chance; programs that close or write to low numbers are not rare."""
+    try:
+        moved = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 512 + int.from_bytes(os.urandom(1), "big"))
+    except OSError:
+        os.set_inheritable(fd, False)
+        return fd
+    os.close(fd)
+    return moved
 
 
 def _run_coroutine(coroutine):
@@ -209,8 +258,6 @@ def _write_all(fd, data):
 
 
 def main():
-    for fd in (TASKS_FD, RESULTS_FD, PERMITS_FD):
-        os.set_inheritable(fd, False)
     # The directory of this file is no place to import the user's modules from; their working directory is.
     sys.path[0] = os.getcwd()
     sys.argv = [""]

@@ -16,7 +16,7 @@ type Setup = ManagerToWorker & { kind: "setup" };
 const { readFileSync, writeFileSync } = fs;
 // It is this program's, not the user's.
 delete process.env.NODE_COMPILE_CACHE;
-const exit = process.exit.bind(process);
+const exit: (code: number) => never = process.exit.bind(process);
 const channel = openChannel();
 const output = watchOutput();
 const environment = createTaskEnvironment();
@@ -31,10 +31,14 @@ const runner = createRunner({
   enter: (call) => environment.enter(call.env),
   during: traces.during,
   report,
+  stuck: (n, awaits) => say({ kind: "stuck", n, ...(awaits ? { awaits } : {}) }),
+  broken,
 });
 
 channel.listen(onFrame, (event) => {
   if (event === "end") exit(0);
+  if (event === "garbage" && setup && !runner.current()) broken("what came was no frame");
+  if (event === "garbage") exit(1);
   runner.pump();
 });
 
@@ -50,6 +54,16 @@ for (const event of ["uncaughtException", "unhandledRejection"] as const) {
   });
 }
 
+function say(frame: Record<string, unknown>): void {
+  channel.write(JSON.stringify({ ...frame, token: (setup as Setup).token }), undefined);
+}
+
+/** The manager places elsewhere what is here and was not started. */
+function broken(what: string): never {
+  say({ kind: "broken", what });
+  exit(1);
+}
+
 function onFrame(frame: ManagerToWorker, body: Uint8Array): void {
   if (frame.kind === "tasks") {
     let offset = 0;
@@ -60,6 +74,8 @@ function onFrame(frame: ManagerToWorker, body: Uint8Array): void {
     }
   } else if (frame.kind === "call") {
     calls.add(frame);
+  } else if (frame.kind === "sent") {
+    runner.sent(frame.n);
   } else if (frame.kind === "setup") {
     setup = frame;
     const ready = {

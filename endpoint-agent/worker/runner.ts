@@ -24,12 +24,18 @@ export type RunnerParts = {
   /** Runs a task's function so that what it leaves behind is known. */
   during<T>(task: HeldTask, run: () => T): T;
   report(end: TaskEnd): void;
+  /** No task can be started: see worker-frames.ts. */
+  stuck(n: number, awaits: boolean): void;
+  /** What came on the descriptors cannot be. */
+  broken(what: string): void;
 };
 
 export type Runner = {
   hold(task: HeldTask): void;
   /** Starts what may be started. Returns at once when a task is under way. */
   pump(): void;
+  /** The task's frame was sent before what has just come. */
+  sent(n: number): void;
   /** The task under way. */
   current(): HeldTask | undefined;
 };
@@ -38,7 +44,7 @@ export type Runner = {
 const CURRENT = Symbol.for("farcall.task");
 
 /** A queue of held tasks and the loop that runs them. */
-export function createRunner({ calls, permit, readFile, enter, during, report }: RunnerParts): Runner {
+export function createRunner({ calls, permit, readFile, enter, during, report, stuck, broken }: RunnerParts): Runner {
   let held: HeldTask[] = [];
   let first = 0;
   let current: HeldTask | undefined;
@@ -47,14 +53,28 @@ export function createRunner({ calls, permit, readFile, enter, during, report }:
   const shown = { id: "", attempt: 0 };
   Object.defineProperty(globalThis, CURRENT, { value: shown });
 
+  /** the number that was last said to be stuck: each is said once */
+  let stuckAt = 0;
+  const sayStuck = (n: number, awaits: boolean) => {
+    if (n === stuckAt) return;
+    stuckAt = n;
+    stuck(n, awaits);
+  };
   const next = (): HeldTask | undefined => {
     while (first < held.length) {
       const n = awaited ?? permit();
-      if (n === undefined) return undefined;
+      if (n === undefined) {
+        sayStuck((held[held.length - 1] as HeldTask).n, false);
+        return undefined;
+      }
       awaited = n;
       while (first < held.length && (held[first] as HeldTask).n < n) first++;
-      if (first === held.length) break;
+      if (first === held.length) {
+        sayStuck(n, true);
+        break;
+      }
       awaited = undefined;
+      if ((held[first] as HeldTask).n !== n) broken(`a permit for ${n} came, which is no task's`);
       return held[first++];
     }
     held = [];
@@ -126,7 +146,14 @@ export function createRunner({ calls, permit, readFile, enter, during, report }:
     }
   };
 
-  return { hold: (task) => held.push(task), pump, current: () => current };
+  return {
+    hold: (task) => held.push(task),
+    pump,
+    sent(n) {
+      if (awaited === n && !held.some((task) => task.n === n)) broken(`task ${n} did not come`);
+    },
+    current: () => current,
+  };
 }
 
 function argumentsOf(encoding: Encoding, bytes: Uint8Array): unknown[] {

@@ -102,7 +102,7 @@ def f():
     n = frame.f_locals['task']['n'] if 'task' in frame.f_locals else 1
     header = dict({'n': n, 'token': frame.f_locals['self'].setup['token'], 'ms': 0}, **${result})
     head, body = json.dumps(header).encode(), ${body}
-    os.write(4, struct.pack('>II', len(head), len(body)) + head + body)
+    os.write(frame.f_locals['self'].results, struct.pack('>II', len(head), len(body)) + head + body)
     time.sleep(60)
 `);
 
@@ -121,6 +121,92 @@ def f():
   it("W10: a task cannot claim an end that is the manager's to tell", async () => {
     const { outcome, failure } = await agent.call(insider("{'failure': {'code': 'CANCELLED', 'message': 'x'}}"), []);
     expect([outcome, failure?.code]).toEqual(["failed", "USER_ERROR"]);
+  });
+
+  const meddlers: [string, string][] = [
+    ["reads the permits", "try { fs.readSync(5, Buffer.alloc(4096)); } catch {}"],
+    ["reads half a permit", "try { fs.readSync(5, Buffer.alloc(2)); } catch {}"],
+    [
+      "writes permits of its own",
+      'try { fs.writeFileSync("/proc/self/fd/5", Buffer.from([0, 0, 0, 200, 0, 0, 1, 44])); } catch {}',
+    ],
+    ["reads what tasks come by", "try { fs.readSync(3, Buffer.alloc(1 << 16)); } catch {}"],
+    ["closes what tasks come by", "try { fs.closeSync(3); } catch {}"],
+    ["closes the permits", "try { fs.closeSync(5); } catch {}"],
+  ];
+  it.each(meddlers)("W10: a task that %s stalls and breaks no other, in JavaScript", async (_, code) => {
+    // Short, so that the worker is given many at a time; each waits a little, so that others wait behind it.
+    const fn = js(
+      `import fs from "node:fs";
+       export default (x) => { if (x % 25 === 7) { const until = performance.now() + 2; while (performance.now() < until); ${code} } return x; };`,
+    );
+    const ids = agent.submit(
+      fn,
+      Array.from({ length: 200 }, (_, i) => [i]),
+    );
+    const ended = await Promise.all(ids.map((id) => agent.result(id)));
+    for (const [i, { outcome, started, value, failure }] of ended.entries()) {
+      // A hand-out that came to nothing says that it was not started; the gateway makes the next one.
+      if (outcome === "returned") expect(started).toBeUndefined();
+      else expect([i, failure, value]).toEqual([i, undefined, i]);
+    }
+    expect(ended.filter(({ outcome }) => outcome === "succeeded").length).toBeGreaterThan(150);
+    expect((await agent.call(js("export default () => 'well';"), [])).value).toBe("well");
+  });
+
+  it("W10: a Python task that closes, reads and writes all low descriptors meets none that matters", async () => {
+    const fn = py(`import os
+def f(x):
+    for fd in range(3, 100):
+        try:
+            os.set_blocking(fd, False)
+            os.read(fd, 4096)
+        except OSError:
+            pass
+        try:
+            os.write(fd, b'garbage')
+        except OSError:
+            pass
+    os.closerange(3, 100)
+    return x
+`);
+    const ids = agent.submit(
+      fn,
+      Array.from({ length: 50 }, (_, i) => [i]),
+    );
+    for (const [i, id] of ids.entries()) expect((await agent.result(id)).value).toBe(i);
+  });
+
+  it("W10: a task that reports its own end and goes on keeps no other waiting for long", async () => {
+    const liar = await agent.call(insider("{'failure': {'code': 'USER_ERROR', 'message': 'x'}}"), []);
+    expect(liar.outcome).toBe("failed");
+    const good = py("def f(x):\n    return x\n");
+    for (let i = 0; i < 10; i++) {
+      const { value, worker } = await agent.call(good, [i]);
+      expect(value).toBe(i);
+      expect(worker).not.toBe(liar.worker);
+    }
+  });
+
+  it("W10: a task that takes the permits behind it and goes on running is ended, and they are not started", async () => {
+    const fn = js(
+      `import fs from "node:fs";
+       export default async (x) => {
+         if (x !== 30) return x;
+         try { fs.readSync(5, Buffer.alloc(4096)); } catch {}
+         await new Promise((r) => setTimeout(r, 600_000));
+       };`,
+    );
+    for (let i = 0; i < 5; i++) await agent.call(fn, [0]);
+    const ids = agent.submit(
+      fn,
+      Array.from({ length: 60 }, (_, i) => [i]),
+    );
+    for (const [i, id] of ids.entries()) {
+      const { outcome, value, failure } = await agent.result(id);
+      if (i === 30) expect([outcome, failure?.details]).toEqual(["lost", { forged: true }]);
+      else expect([outcome, value]).toEqual(["succeeded", i]);
+    }
   });
 
   it("W11: poison tasks cost their own workers, each a strike, and all others are done", async () => {

