@@ -12,7 +12,12 @@ export type ConnectProxy = {
 
 /** Starts one; `authorization` is what it wants to be told, `refuse` to where it gives no tunnel. */
 export async function startConnectProxy(
-  options: { user?: string; refuse?: (authority: string) => boolean } = {},
+  options: {
+    user?: string;
+    refuse?: (authority: string) => boolean;
+    /** where a name leads that only the proxy knows */
+    names?: Readonly<Record<string, number>>;
+  } = {},
 ): Promise<ConnectProxy & AsyncDisposable> {
   const asked: string[] = [];
   const sockets = new Set<Socket>();
@@ -28,7 +33,8 @@ export async function startConnectProxy(
     }
     if (options.refuse?.(authority)) return client.end("HTTP/1.1 403 Forbidden\r\n\r\n");
     const { hostname, port } = new URL(`http://${authority}`);
-    const upstream = connect(Number(port), hostname, () => {
+    const named = options.names?.[hostname];
+    const upstream = connect(named ?? (Number(port) || 80), named ? "127.0.0.1" : hostname, () => {
       client.write("HTTP/1.1 200 Connection established\r\n\r\n");
       upstream.write(head);
       upstream.pipe(client).pipe(upstream);

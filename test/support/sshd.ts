@@ -29,7 +29,13 @@ export type TestSshd = {
   start(): Promise<void>;
 };
 
-export type SshdOptions = { config?: readonly string[]; authorize?: string; keyType?: "ed25519" | "ecdsa" | "rsa" };
+export type SshdOptions = {
+  /** more of the environment of sessions */
+  setEnv?: Readonly<Record<string, string>>;
+  config?: readonly string[];
+  authorize?: string;
+  keyType?: "ed25519" | "ecdsa" | "rsa";
+};
 
 /** Starts one; `await using` stops it. Sessions have `home` as their home directory, whatever the password file says. */
 export async function startSshd(options: SshdOptions = {}): Promise<TestSshd & AsyncDisposable> {
@@ -129,7 +135,7 @@ export function keygen(path: string, type: "ed25519" | "ecdsa" | "rsa", passphra
 
 function configText(
   { dir, port, hostKey, home }: { dir: string; port: number; hostKey: string; home: string },
-  { config = [] }: SshdOptions,
+  { config = [], setEnv = {} }: SshdOptions,
 ): string {
   return [
     // OpenSSH takes the first value of each, so a test's own lines come first.
@@ -145,7 +151,9 @@ function configText(
     "UsePAM no",
     "PermitRootLogin yes",
     "LogLevel VERBOSE",
-    `SetEnv HOME=${home} FARCALL_TEST_SITE=${dir}`,
+    `SetEnv ${Object.entries({ HOME: home, FARCALL_TEST_SITE: dir, ...setEnv })
+      .map(([name, value]) => `${name}="${value}"`)
+      .join(" ")}`,
     "Subsystem sftp internal-sftp",
     "",
   ].join("\n");

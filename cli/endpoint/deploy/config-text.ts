@@ -1,4 +1,4 @@
-import { parse, stringify } from "yaml";
+import { parse, parseDocument, stringify } from "yaml";
 import { parseConfig } from "../../../endpoint-agent/config-file.ts";
 import { ApiError } from "../../../protocol/errors.ts";
 
@@ -15,4 +15,11 @@ export function configOf(options: {
   if ("config" in parsed) return text;
   const lines = parsed.mistakes.map(({ field, value, expected }) => `${field} is ${value}; expected ${expected}`);
   throw new ApiError("CONFIG_INVALID", `the configuration for ${options.name}: ${lines.join("; ")}`);
+}
+
+/** The same configuration, comments and all, with a proxy. */
+export function withProxy(text: string, proxy: string): string {
+  const document = parseDocument(text);
+  document.set("proxy", proxy);
+  return String(document);
 }

@@ -1,6 +1,7 @@
 /** `farcall endpoint deploy`: from a login to an endpoint that is online. Every step may be repeated. */
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
+import { parse } from "yaml";
 import type { SshSession } from "../../../deploy/ssh/channels.ts";
 import { parseTarget } from "../../../deploy/ssh/config.ts";
 import {
@@ -11,18 +12,19 @@ import {
   writeScripts,
 } from "../../../deploy/ssh/site/agent-control.ts";
 import { makeSiteDirectory, moveGateway, readSite, writeCredentials } from "../../../deploy/ssh/site/credentials.ts";
+import { checkEgress } from "../../../deploy/ssh/site/egress.ts";
 import { placesAt, type SitePlaces } from "../../../deploy/ssh/site/files.ts";
 import { type Installed, install, type Reporter } from "../../../deploy/ssh/site/install.ts";
 import { localNode } from "../../../deploy/ssh/site/local-node.ts";
 import { probeSite } from "../../../deploy/ssh/site/look.ts";
 import type { SiteFacts } from "../../../deploy/ssh/site/probe.ts";
 import { type SiteRecord, writeRecord } from "../../../deploy/ssh/site/record.ts";
-import { writeRemote } from "../../../deploy/ssh/site/upload.ts";
+import { must, writeRemote } from "../../../deploy/ssh/site/upload.ts";
 import { ApiError } from "../../../protocol/errors.ts";
 import { Name } from "../../../protocol/task.ts";
 import { resolveConnection } from "../../../sdk/options.ts";
 import type { CliContext } from "../../context.ts";
-import { configOf } from "./config-text.ts";
+import { configOf, withProxy } from "./config-text.ts";
 import { type ReachOptions, withSession } from "./connect.ts";
 import { terminalReport } from "./report.ts";
 
@@ -79,6 +81,7 @@ async function deployOver(session: SshSession, plan: Plan, configText: string): 
   });
   await makeSiteDirectory(session, places.endpoint);
   const endpoint = await configureAt(session, { plan, places, configText });
+  await wayOutOf(session, { plan, places, installed, facts });
   const way = options.start ?? startWay(facts);
   const record: SiteRecord = {
     name,
@@ -121,6 +124,21 @@ async function configureAt(
   await writeCredentials(session, dir, { gateway, endpoint: endpoint.id, token });
   report.done(`${keep ? "configuration kept" : "configuration written"}, now registered as ${endpoint.id}`);
   return endpoint.id;
+}
+
+/** Before the agent starts: one that cannot reach the gateway would only wait. A proxy that is needed is written down. */
+async function wayOutOf(
+  session: SshSession,
+  { plan, places, installed, facts }: { plan: Plan; places: SitePlaces; installed: Installed; facts: SiteFacts },
+): Promise<void> {
+  const { report } = plan;
+  report.step("way to the gateway");
+  const dir = places.endpoint;
+  const { proxy } = await checkEgress(session, { installed, dir, proxy: facts.proxy });
+  const text = await must(session, ["cat", `${dir}/config.yaml`]);
+  const known = (parse(text) as { proxy?: string } | null)?.proxy;
+  if (proxy !== null && known === undefined) await writeRemote(session, `${dir}/config.yaml`, withProxy(text, proxy));
+  report.done(proxy === null ? "the gateway is reached" : `the gateway is reached through ${new URL(proxy).host}`);
 }
 
 /** Starts the agent; one of other files is replaced, and its blocks run on. */
