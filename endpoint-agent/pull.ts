@@ -4,7 +4,7 @@ import type { Credit, Limits, Pull, WorkMessage } from "../protocol/messages.ts"
 import { DEFAULT_RESOURCES, resourceClass } from "../protocol/task.ts";
 import { type Batches, createBatches } from "./batches.ts";
 import { nowMs } from "./clock.ts";
-import { countEnds, type RecentEnds } from "./window.ts";
+import { countEnds, noEnds, type RecentEnds } from "./window.ts";
 
 /** How much may come of a class beside what is here. */
 export type RoomOf = (classKey: string, recent: number) => { tasks: number; bytes: number };
@@ -80,7 +80,7 @@ export function createPull(options: PullOptions): PullLink {
   const windowOf = (classKey: string): ClassWindow => {
     let window = classes.get(classKey);
     if (!window) {
-      window = { received: 0, receivedBytes: 0, limit: 0, limitBytes: 0, recent: { count: 0, at: 0 }, usedAt: nowMs() };
+      window = { received: 0, receivedBytes: 0, limit: 0, limitBytes: 0, recent: noEnds(), usedAt: nowMs() };
       classes.set(classKey, window);
     }
     return window;

@@ -16,14 +16,24 @@ export const MAX_WINDOW_BYTES = 64 * 1024 * 1024;
 /** Tasks that no manager can ever hold are taken to be failed, not to be run: so many at a time. */
 const HOPELESS_TASKS = 64;
 
-/** Tasks of one class that ended lately: counts decay, so the value is the rate times the look-ahead. */
-export type RecentEnds = { count: number; at: number };
+/** A rate that rises is seen over this time: over the whole look-ahead, a bag of short tasks would take ten doublings. */
+const BURST_MS = 20;
 
-/** Adds ended tasks; with 0 it only lets time pass. Returns how many ended within the look-ahead time. */
+/** Tasks of one class that ended lately: counts decay, so each is the rate times its time. */
+export type RecentEnds = { count: number; burst: number; at: number };
+
+/** Nothing has ended yet. */
+export const noEnds = (): RecentEnds => ({ count: 0, burst: 0, at: 0 });
+
+/** Adds ended tasks; with 0 it only lets time pass. Returns how many end within the look-ahead time at the rate of now. */
 export function countEnds(recent: RecentEnds, ended: number, now: number): number {
-  recent.count = recent.count * Math.exp(-Math.max(0, now - recent.at) / LOOK_AHEAD_MS) + ended;
+  const passed = Math.max(0, now - recent.at);
+  recent.count = recent.count * Math.exp(-passed / LOOK_AHEAD_MS) + ended;
+  recent.burst = recent.burst * Math.exp(-passed / BURST_MS) + ended;
   recent.at = now;
-  return recent.count;
+  const rising = recent.burst * (LOOK_AHEAD_MS / BURST_MS);
+  // One task that ended is no rate, and what varies by less than this is steady.
+  return recent.burst >= 2 && rising > 2 * recent.count ? rising : recent.count;
 }
 
 export type WindowSnapshot = {

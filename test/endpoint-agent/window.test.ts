@@ -8,6 +8,7 @@ import {
   LOOK_AHEAD_MS,
   MAX_WINDOW_BYTES,
   MAX_WINDOW_TASKS,
+  noEnds,
   roomFor as roomOf,
   type WindowSnapshot,
 } from "../../endpoint-agent/window.ts";
@@ -70,11 +71,22 @@ describe("rule 4: credit is for live slots and at most 100 ms of look-ahead", ()
   it("measures the rate: a steady one gives rate times 100 ms, silence takes it back to nothing", () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 50 }), (perMs) => {
-        const recent = { count: 0, at: 0 };
+        const recent = noEnds();
         for (let now = 1; now <= 1_000; now++) countEnds(recent, perMs, now);
         expect(countEnds(recent, 0, 1_000) / (perMs * LOOK_AHEAD_MS)).toBeCloseTo(1, 1);
         expect(countEnds(recent, 0, 3_000)).toBeLessThan(0.001);
       }),
     );
+  });
+
+  it("rule 4: a rate that begins is seen within a few tasks, not after a whole look-ahead time", () => {
+    const recent = noEnds();
+    expect(countEnds(recent, 1, 1_000)).toBe(1);
+    expect(countEnds(recent, 1, 1_002)).toBeLessThan(2.1);
+    // Ten in ten milliseconds are a hundred in a hundred.
+    for (let now = 1_003; now <= 1_010; now++) countEnds(recent, 1, now);
+    const seen = countEnds(recent, 0, 1_010);
+    expect(seen).toBeGreaterThan(30);
+    expect(seen).toBeLessThanOrEqual(100);
   });
 });
