@@ -181,11 +181,24 @@ describe("the scaler", () => {
       fc.property(situations, ({ snapshot, policy }) => {
         const next = nextIdleEnd(snapshot, policy);
         const idle = snapshot.blocks.filter(({ state, idleSince }) => state !== "draining" && idleSince !== null);
-        const due = idle
-          .map(({ idleSince }) => (idleSince as number) + policy.maxIdleTimeMs)
-          .filter((at) => at > snapshot.now);
+        const ends = idle.map(({ idleSince }) => (idleSince as number) + policy.maxIdleTimeMs);
+        const due = ends.filter((at) => at > snapshot.now);
         expect(next).toBe(due.length === 0 ? undefined : Math.min(...due));
       }),
     );
   });
 });
+
+const BASE: Policy = {
+  initBlocks: 0,
+  minBlocks: 0,
+  maxBlocks: 1,
+  nodesPerBlock: 1,
+  workersPerNode: 4,
+  parallelism: 1,
+  maxIdleTimeMs: 60_000,
+};
+
+function pending(id: string, now: number): BlockSnapshot {
+  return { id, state: "pending", busy: 0, idleSince: now, expiresAt: null };
+}
