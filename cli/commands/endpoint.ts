@@ -14,6 +14,7 @@ import { addDeploy, addSiteCommands } from "../endpoint/deploy/command.ts";
 import { deployed } from "../endpoint/deploy/deployed.ts";
 import type { EndpointLogOptions } from "../endpoint/log-lines.ts";
 import { showEndpointLog } from "../endpoint/logs.ts";
+import { showScript } from "../endpoint/script.ts";
 import { listEndpoints, showEndpoint } from "../endpoint/show.ts";
 import { wholeNumber } from "../options.ts";
 
@@ -31,6 +32,12 @@ export function registerEndpointCommands(program: Command, context: CliContext):
   })
     .option("--no-site", "do not log in at the site of an endpoint that was deployed there")
     .action((name: string, options: { json?: boolean; site: boolean }) => showEndpoint(context, name, options));
+  addCommand(group, {
+    usage: "script <name>",
+    summary: "print exactly what would be submitted to the batch scheduler for a block",
+    about: "The command that would get the script goes to stderr. Nothing is submitted.",
+    examples: [["farcall endpoint script cluster", "to read it, or to try it by hand"]],
+  }).action(async (name: string, options: { json?: boolean }) => showScript(context, name, options));
   addCommand(group, {
     usage: "list",
     summary: "list the endpoints that you can see",

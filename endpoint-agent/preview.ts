@@ -1,0 +1,51 @@
+/** Shows what would be submitted for a block, without submitting it. */
+import { mkdirSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { ApiError } from "../protocol/errors.ts";
+import { newId } from "../protocol/ids.ts";
+import { createBlockFiles } from "./block-files.ts";
+import { settle } from "./config.ts";
+import { readConfigFile } from "./config-file.ts";
+import { endpointLayout } from "./layout.ts";
+import { submission } from "./provider/batch/engine.ts";
+import { dialectOf } from "./provider/open-provider.ts";
+
+export type Preview = { argv: string[]; script: string };
+
+const SUFFIX = import.meta.url.endsWith(".ts") ? ".ts" : ".js";
+
+/** Of the endpoint in `dir`. Its files are written as for a real block, and removed again. Throws CONFIG_INVALID. */
+export function previewSubmission(
+  dir: string,
+  { endpoint, env }: { endpoint: string; env: Readonly<Record<string, string | undefined>> },
+): Preview {
+  const layout = endpointLayout(dir);
+  const settings = settle(readConfigFile(layout.config));
+  const { provider: config, node, policy } = settings;
+  if (config.type === "local") {
+    throw new ApiError(
+      "CONFIG_INVALID",
+      "provider.type is local: its blocks are processes of this machine, without a script",
+    );
+  }
+  for (const path of [layout.blocks, layout.blockLogs]) mkdirSync(path, { recursive: true, mode: 0o700 });
+  const files = createBlockFiles({
+    endpoint,
+    dir: layout.blocks,
+    logDir: layout.blockLogs,
+    cacheDir: layout.cache,
+    // Managers would read it, the script does not name it.
+    dial: { kind: "unix", path: "/" },
+    settings,
+    managerMain: fileURLToPath(new URL(`./manager/main${SUFFIX}`, import.meta.url)),
+    env: env as Record<string, string>,
+  });
+  const id = newId();
+  try {
+    const request = files.prepare({ id, nodes: policy.nodesPerBlock, walltimeMs: policy.walltimeMs ?? null });
+    const { argv, script } = submission({ dialect: dialectOf(config.type), config, endpoint, node }, request);
+    return { argv, script };
+  } finally {
+    files.remove(id);
+  }
+}

@@ -1,0 +1,43 @@
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { EXIT } from "../../cli/exit-codes.ts";
+import { type CliHome, createCliHome } from "../support/cli.ts";
+
+let home: CliHome;
+let dir: string;
+const config = (provider: string) =>
+  writeFileSync(join(dir, "config.yaml"), `name: cluster\n${provider}\npolicy:\n  walltimeMs: 3600000\n`, {
+    mode: 0o600,
+  });
+beforeAll(async () => {
+  home = await createCliHome();
+  dir = join(home.stateDir, "endpoints", "cluster");
+  mkdirSync(dir, { recursive: true, mode: 0o700 });
+});
+afterAll(() => home.remove());
+
+describe("farcall endpoint script", () => {
+  it("prints the script of a block on stdout and its command on stderr, and leaves nothing behind", async () => {
+    config("provider:\n  type: slurm\n  queue: debug\n  prologue: module load nodejs");
+    const run = await home.run(["endpoint", "script", "cluster"]);
+    expect(run.code).toBe(0);
+    expect(run.stderr).toBe("$ sbatch --parsable <script\n");
+    expect(run.stdout).toMatch(/^#!\/bin\/bash\n#SBATCH --job-name=farcall-/);
+    expect(run.stdout).toContain("\n#SBATCH --partition=debug\n");
+    expect(run.stdout).toContain("\nmodule load nodejs\n");
+    execFileSync("bash", ["-n"], { input: run.stdout });
+    expect(readdirSync(join(dir, "run", "blocks"))).toEqual([]);
+    const json = await home.json<{ argv: string[]; script: string }>(["endpoint", "script", "cluster"]);
+    expect(json.argv).toEqual(["sbatch", "--parsable"]);
+    expect(json.script).toContain("launch.sh");
+  });
+
+  it("says that the local provider has no script", async () => {
+    config("provider:\n  type: local");
+    const run = await home.run(["endpoint", "script", "cluster"]);
+    expect(run.code).toBe(EXIT.usage);
+    expect(run.stderr).toContain("without a script");
+  });
+});
