@@ -11,7 +11,7 @@ import type { Manager } from "../../../endpoint-agent/manager.ts";
 import type { Contact } from "../../../endpoint-agent/provider/batch/absences.ts";
 import { DIALECTS } from "../../../endpoint-agent/provider/batch/dialects.ts";
 import { type BatchOptions, createBatchProvider } from "../../../endpoint-agent/provider/batch/engine.ts";
-import { runCommand } from "../../../endpoint-agent/provider/batch/run-command.ts";
+import { type RunCommand, runCommand } from "../../../endpoint-agent/provider/batch/run-command.ts";
 import type { BlockRequest } from "../../../endpoint-agent/provider/port.ts";
 import { BatchConfig } from "../../../endpoint-agent/provider-config.ts";
 import { newId } from "../../../protocol/ids.ts";
@@ -27,6 +27,8 @@ export type Bench = {
   logged: Logged[];
   config(options?: object): BatchConfig;
   request(options?: Partial<BlockRequest>): BlockRequest;
+  /** the real thing; `before` sees each command */
+  run(before: (command: { argv: readonly string[] }) => void): RunCommand;
   engine(options?: Partial<BatchOptions>): ReturnType<typeof createBatchProvider>;
   close(): void;
 };
@@ -74,6 +76,10 @@ export function openBench(standIn: Pick<StandIn, "bin">, { type = "slurm" as con
         dir: join(dir, name),
         ...options,
       };
+    },
+    run: (before) => (argv, options) => {
+      before({ argv });
+      return runCommand(argv, options);
     },
     engine: (options = {}) =>
       createBatchProvider({
