@@ -104,6 +104,8 @@ export function createEngine(parts: EngineParts): Engine {
   let scheduled = false;
   let draining = false;
   let takenAway = false;
+  /** ended, and not reported yet: why is still to be seen */
+  const late = new Set<Task>();
 
   const schedule = () => {
     if (scheduled) return;
@@ -124,10 +126,12 @@ export function createEngine(parts: EngineParts): Engine {
   const blobsIn = createBlobsIn(dirs.blobs, link.send);
 
   const end = (task: Task, taskEnd: TaskEnd) => {
-    if (!takenAway && mayBeTaken(taskEnd)) setTimeout(report, TAKEN_WAIT_MS, task, taskEnd);
-    else report(task, taskEnd);
+    if (takenAway || !mayBeTaken(taskEnd)) return report(task, taskEnd);
+    late.add(task);
+    setTimeout(report, TAKEN_WAIT_MS, task, taskEnd);
   };
   const report = (task: Task, taskEnd: TaskEnd) => {
+    late.delete(task);
     if (task.dropped) return;
     intake.forget(task);
     watches.ended(task);
@@ -243,7 +247,7 @@ export function createEngine(parts: EngineParts): Engine {
       if (reserved) end(reserved, { outcome: "returned", started: false });
     }
     for (const run of commands.runs.values()) if (!run.started) commands.startAnswered(run.task, false);
-    const running = new Set(commands.runs.keys());
+    const running = new Set([...commands.runs.keys(), ...late]);
     for (const worker of pool.workers) {
       for (const task of [...worker.tasks, ...worker.marking.values()]) running.add(task);
     }

@@ -161,6 +161,24 @@ export function attemptRules(open: OpenStore): void {
       expect(await world.state(id)).toBe("queued");
     });
 
+    it("B4, B5: a start whose block the site ended is no loss and no strike, but an at-most-once task may have run", async () => {
+      const world = await createWorld(open);
+      const id = await world.leased({ maxAttempts: 1 });
+      for (let lease = 1; lease <= 5; lease++) {
+        if (lease % 2 === 0) await world.start(id, lease);
+        const { events } = await world.report([{ id, lease, outcome: "returned", started: true }]);
+        expect(events.map(({ state }) => state)).toEqual(lease % 2 === 0 ? ["queued"] : []);
+        expect(await world.pop()).toMatchObject([{ id, lease: lease + 1 }]);
+      }
+      const { events } = await world.report([{ id, lease: 6, outcome: "lost", failure: lost, started: true }]);
+      expect(events).toMatchObject([{ state: "failed", failure: lost, attempts: [{ reason: "WORKER_LOST" }] }]);
+
+      const once = await world.leased({ delivery: "at-most-once" });
+      await world.start(once);
+      await world.report([{ id: once, lease: 1, outcome: "returned", started: true }]);
+      expect(await world.store.getTask(once, null)).toMatchObject({ state: "failed", failure: { code: "MAYBE_RAN" } });
+    });
+
     it("a failed command may bring a result along", async () => {
       const world = await createWorld(open);
       const id = await world.leased();
