@@ -1,7 +1,9 @@
 import { type Command, Option } from "commander";
-import { START_WAYS } from "../../../deploy/ssh/site/agent-control.ts";
+import { siteNames } from "../../../deploy/sites/names.ts";
+import { START_WAYS } from "../../../deploy/ssh/site/start-ways.ts";
 import { addCommand } from "../../command.ts";
 import type { CliContext } from "../../context.ts";
+import { collect } from "../../options.ts";
 import type { DeployOptions } from "./deploy.ts";
 import { mustBeDeployed } from "./deployed.ts";
 
@@ -15,6 +17,10 @@ export function addDeploy(group: Command, context: CliContext): void {
     examples: [
       ["farcall endpoint deploy me@login.example.edu --name cluster", "with the defaults"],
       [
+        "farcall endpoint deploy me@perlmutter.nersc.gov --site perlmutter --set provider.account=m1234",
+        "a known site",
+      ],
+      [
         "farcall endpoint deploy me@login.example.edu --via me@gate.example.edu --config site.yaml",
         "through a jump host",
       ],
@@ -22,6 +28,8 @@ export function addDeploy(group: Command, context: CliContext): void {
   });
   addReach(command)
     .option("--name <name>", "the endpoint's name; else the host's")
+    .option("--site <name>", `what is known of the site: ${siteNames().join(", ")}; with a kind of nodes as delta:a100`)
+    .option("--set <field=value>", "a field of its configuration, as provider.account=abc; may be repeated", collect)
     .option("--config <file>", "the endpoint's configuration, to be written there")
     .option("--gateway <url>", "the gateway's address as the site reaches it")
     .option("--proxy <url>", "an HTTP proxy through which the site reaches the outside")

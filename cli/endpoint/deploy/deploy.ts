@@ -19,12 +19,13 @@ import { localNode } from "../../../deploy/ssh/site/local-node.ts";
 import { probeSite } from "../../../deploy/ssh/site/look.ts";
 import type { SiteFacts } from "../../../deploy/ssh/site/probe.ts";
 import { type SiteRecord, writeRecord } from "../../../deploy/ssh/site/record.ts";
+import type { StartWay } from "../../../deploy/ssh/site/start-ways.ts";
 import { must, writeRemote } from "../../../deploy/ssh/site/upload.ts";
 import { ApiError } from "../../../protocol/errors.ts";
 import { Name } from "../../../protocol/task.ts";
 import { resolveConnection } from "../../../sdk/options.ts";
 import type { CliContext } from "../../context.ts";
-import { configOf, withProxy } from "./config-text.ts";
+import { configOf, type SiteConfigText, withProxy } from "./config-text.ts";
 import { type ReachOptions, withSession } from "./connect.ts";
 import { terminalReport } from "./report.ts";
 
@@ -36,7 +37,10 @@ export type DeployOptions = ReachOptions & {
   dir?: string;
   node?: string;
   proxy?: string;
+  set?: string[];
   start?: StartWay;
+  /** leave the site's configuration as it is */
+  keepConfig?: boolean;
 };
 
 const ONLINE_MS = 60_000;
@@ -46,23 +50,25 @@ type Plan = { context: CliContext; options: DeployOptions; target: string; name:
 
 /** Deploys an endpoint at `[user@]host`. */
 export async function deployEndpoint(context: CliContext, target: string, options: DeployOptions): Promise<void> {
-  const name = options.name ?? options.site ?? parseTarget(target).host;
+  const name = options.name ?? options.site?.split(":")[0] ?? parseTarget(target).host;
   if (!Name.safeParse(name).success) {
     throw new ApiError("CONFIG_INVALID", `${JSON.stringify(name)} is no endpoint name; say --name <name>`);
   }
   const report = terminalReport(context.terminal, options);
   const plan: Plan = { context, options, target, name, report };
   // Before anything is done at the site: a mistake in the configuration, or a gateway that does not answer.
-  const config = options.config === undefined ? undefined : readFileSync(options.config, "utf8");
-  const text = configOf({ name, site: options.site, given: config, proxy: options.proxy });
+  const given = options.config === undefined ? undefined : readFileSync(options.config, "utf8");
+  const { proxy, set: settings, site } = options;
+  const config = configOf({ name, site, given, settings, proxy });
+  for (const note of config.notes) context.terminal.note(`! ${note}`);
   await context.connect();
-  const record = await withSession(context, { target, options }, (session) => deployOver(session, plan, text));
+  const record = await withSession(context, { target, options }, (session) => deployOver(session, plan, config));
   await untilOnline(plan, record);
   if (options.json) return context.terminal.json({ ...record, state: "online" });
   context.terminal.line(`endpoint ${name} is online, on ${record.host}`);
 }
 
-async function deployOver(session: SshSession, plan: Plan, configText: string): Promise<SiteRecord> {
+async function deployOver(session: SshSession, plan: Plan, config: SiteConfigText): Promise<SiteRecord> {
   const { context, options, report, name } = plan;
   report.step("looking at the site");
   const facts = await probeSite(session, options.dir);
@@ -80,7 +86,7 @@ async function deployOver(session: SshSession, plan: Plan, configText: string): 
     report,
   });
   await makeSiteDirectory(session, places.endpoint);
-  const endpoint = await configureAt(session, { plan, places, configText });
+  const endpoint = await configureAt(session, { plan, places, configText: config.text });
   await wayOutOf(session, { plan, places, installed, facts });
   const way = options.start ?? startWay(facts);
   const record: SiteRecord = {
@@ -93,12 +99,15 @@ async function deployOver(session: SshSession, plan: Plan, configText: string): 
     ...(options.via === undefined ? {} : { jump: options.via }),
     ...(options.sshConfig === undefined ? {} : { configFile: options.sshConfig }),
     ...(options.dir === undefined ? {} : { base: options.dir }),
+    ...(options.site === undefined ? {} : { site: options.site }),
+    ...(options.set === undefined ? {} : { set: options.set }),
+    ...(options.gateway === undefined ? {} : { gateway: options.gateway }),
     ...(options.node === undefined ? {} : { node: options.node }),
     ...(options.start === undefined ? {} : { start: options.start }),
   };
   // Before it starts: what does not start must be found for its log.
   writeRecord(context.env, record);
-  await startAt(session, { plan, places, installed, way });
+  await startAt(session, { plan, places, installed, way, init: config.init });
   return record;
 }
 
@@ -111,7 +120,8 @@ async function configureAt(
   report.step("configuration");
   const dir = places.endpoint;
   const known = await readSite(session, dir);
-  const keep = known.configured && options.config === undefined;
+  const given = options.config !== undefined || options.set !== undefined;
+  const keep = known.configured && (options.keepConfig === true || !given);
   if (!keep) await writeRemote(session, `${dir}/config.yaml`, configText);
   const gateway = options.gateway ?? (await resolveConnection({})).url;
   const farcall = await context.connect();
@@ -144,12 +154,18 @@ async function wayOutOf(
 /** Starts the agent; one of other files is replaced, and its blocks run on. */
 async function startAt(
   session: SshSession,
-  { plan, places, installed, way }: { plan: Plan; places: SitePlaces; installed: Installed; way: StartWay },
+  {
+    plan,
+    places,
+    installed,
+    way,
+    init,
+  }: { plan: Plan; places: SitePlaces; installed: Installed; way: StartWay; init: string[] },
 ): Promise<AgentState> {
   const { report } = plan;
   report.step("starting the agent");
   const dir = places.endpoint;
-  await writeScripts(session, { ...installed, places, init: [] });
+  await writeScripts(session, { ...installed, places, init });
   await control(session, dir, ["leave"], 60_000);
   const state = await control(session, dir, ["start", way, String(START_S)], (START_S + 30) * 1_000);
   report.done(`agent runs by ${way}: process ${state.pid}`);

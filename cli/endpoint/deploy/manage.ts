@@ -1,9 +1,10 @@
 /** `farcall endpoint status|logs|start|stop|restart|upgrade|remove` for an endpoint that was deployed over SSH. */
 import type { SshSession } from "../../../deploy/ssh/channels.ts";
-import { type AgentState, control, type StartWay, startWay } from "../../../deploy/ssh/site/agent-control.ts";
+import { type AgentState, control, startWay } from "../../../deploy/ssh/site/agent-control.ts";
 import { probeSite } from "../../../deploy/ssh/site/look.ts";
 import { removeRecord, type SiteRecord } from "../../../deploy/ssh/site/record.ts";
 import { removeSite } from "../../../deploy/ssh/site/remove.ts";
+import type { StartWay } from "../../../deploy/ssh/site/start-ways.ts";
 import { ApiError } from "../../../protocol/errors.ts";
 import type { CliContext } from "../../context.ts";
 import { confirm } from "../confirm.ts";
@@ -71,13 +72,17 @@ export async function logAtSite(context: CliContext, site: SiteRecord, options: 
 
 /** Deploys again, as before, with this version of the agent. */
 export async function upgradeAtSite(context: CliContext, site: SiteRecord, options: Json): Promise<void> {
-  const { name, target, jump, configFile, base, node, start: way } = site;
+  const { name, target, jump, configFile, base, gateway, node, start: way } = site;
   const again: DeployOptions = {
     name,
     ...options,
     ...(jump === undefined ? {} : { via: jump }),
     ...(configFile === undefined ? {} : { sshConfig: configFile }),
     ...(base === undefined ? {} : { dir: base }),
+    ...(gateway === undefined ? {} : { gateway }),
+    keepConfig: true,
+    ...(site.site === undefined ? {} : { site: site.site }),
+    ...(site.set === undefined ? {} : { set: site.set }),
     ...(node === undefined ? {} : { node }),
     ...(way === undefined ? {} : { start: way as StartWay }),
   };

@@ -4,11 +4,8 @@ import { ApiError } from "../../../protocol/errors.ts";
 import type { SshSession } from "../channels.ts";
 import { type Launch, launchScript, unitFile } from "./files.ts";
 import type { SiteFacts } from "./probe.ts";
+import type { StartWay } from "./start-ways.ts";
 import { writeRemote } from "./upload.ts";
-
-/** What keeps the agent when the login ends. */
-export const START_WAYS = ["systemd", "tmux", "nohup"] as const;
-export type StartWay = (typeof START_WAYS)[number];
 
 export type AgentState = {
   state: "running" | "started" | "stopped" | "stopping" | "not-running" | "removed" | "failed";

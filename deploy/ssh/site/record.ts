@@ -22,6 +22,9 @@ export const SiteRecord = z.object({
   /** of the agent's files */
   agent: z.string(),
   /** options to repeat at an upgrade */
+  site: z.string().optional(),
+  set: z.array(z.string()).optional(),
+  gateway: z.string().optional(),
   node: z.string().optional(),
   start: z.string().optional(),
 });

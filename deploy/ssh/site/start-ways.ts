@@ -1,0 +1,3 @@
+/** What keeps the agent when the login ends. */
+export const START_WAYS = ["systemd", "tmux", "nohup"] as const;
+export type StartWay = (typeof START_WAYS)[number];
