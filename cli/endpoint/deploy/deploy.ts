@@ -4,13 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { parse } from "yaml";
 import type { SshSession } from "../../../deploy/ssh/channels.ts";
 import { parseTarget } from "../../../deploy/ssh/config.ts";
-import {
-  type AgentState,
-  control,
-  type StartWay,
-  startWay,
-  writeScripts,
-} from "../../../deploy/ssh/site/agent-control.ts";
+import { type AgentState, control, startWay, writeScripts } from "../../../deploy/ssh/site/agent-control.ts";
 import { makeSiteDirectory, moveGateway, readSite, writeCredentials } from "../../../deploy/ssh/site/credentials.ts";
 import { checkEgress } from "../../../deploy/ssh/site/egress.ts";
 import { placesAt, type SitePlaces } from "../../../deploy/ssh/site/files.ts";
