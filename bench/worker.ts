@@ -24,7 +24,7 @@ const codes = {
 function measure(runtime: keyof typeof codes, count: number): Promise<number> {
   const { file, entry, text } = codes[runtime];
   writeFileSync(file, text);
-  const command: WorkerCommand = runtimes.commandOf(runtime, 0);
+  const command: WorkerCommand = runtimes.commandOf(runtime, { memoryMb: 0, inImage: false });
   return new Promise((resolve, reject) => {
     let sent = 0;
     let done = 0;

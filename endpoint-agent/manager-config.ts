@@ -50,6 +50,8 @@ export const ManagerConfig = z.object({
   secretFile: z.string(),
   /** 0700, this manager's own: sockets, temporary files, worker directories. The manager removes it at a clean end */
   dir: z.string(),
+  /** beside `--dir`, which is on the node: what the configuration had as `dir`, which all nodes of the block see */
+  sharedDir: z.string().optional(),
   /** 0700, shared by the managers of this node: functions and blobs by hash; written by rename, so readers need no lock */
   cacheDir: z.string(),
   /** pino JSON is appended here, and what the process writes to stderr */

@@ -4,6 +4,31 @@ import { EnvironmentVariables, FunctionId, Name } from "./task.ts";
 
 const Sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
+/** In what a function runs, on every node. */
+export const Container = z
+  .strictObject({
+    runtime: z.enum(["apptainer", "docker", "podman", "shifter"]),
+    image: z
+      .string()
+      .max(512)
+      .regex(/^[A-Za-z0-9/][A-Za-z0-9_./:@+-]*$/, "an image's name or path"),
+    binds: z
+      .array(
+        z
+          .string()
+          .max(4096)
+          .regex(/^\/[^:,\0\n]*(:\/[^:,\0\n]*(:(ro|rw))?)?$/, "/path, /path:/path or /path:/path:ro"),
+      )
+      .max(64)
+      .default([]),
+  })
+  .meta({
+    id: "Container",
+    description:
+      "The image has what the function needs: `sh`, and for JavaScript `node` 22 or newer, for Python `python3`. docker runs shell commands only.",
+  });
+export type Container = z.infer<typeof Container>;
+
 /**
  * What a function is. `code` is the SHA-256 of the code's bytes: an ES module (javascript), Python source (python), or the
  * command template in UTF-8 (command).
@@ -22,6 +47,7 @@ export const FunctionDefinition = z
     code: Sha256,
     entry: z.string().min(1).max(256).default("default"),
     env: EnvironmentVariables.optional(),
+    container: Container.optional(),
   })
   .meta({ id: "FunctionDefinition" });
 export type FunctionDefinition = z.infer<typeof FunctionDefinition>;
@@ -42,7 +68,10 @@ export type FunctionView = z.infer<typeof FunctionView>;
 /** The text whose SHA-256 (hex) is the function's id: its definition with the keys in order, without the name. */
 export function definitionText(definition: FunctionDefinition): string {
   const env = Object.entries(definition.env ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
-  return JSON.stringify([definition.runtime, definition.entry, definition.code, env]);
+  const { container } = definition;
+  const parts = [definition.runtime, definition.entry, definition.code, env];
+  if (!container) return JSON.stringify(parts);
+  return JSON.stringify([...parts, [container.runtime, container.image, container.binds]]);
 }
 
 /** The SHA-256 of bytes or UTF-8 text, in hex. Works in Node, Deno, Bun and browsers. */

@@ -12,6 +12,7 @@ import { createMemoryGuard, type MemoryGuard, type OomCount } from "./memory.ts"
 import { launcherOf } from "./on-nodes.ts";
 import { type Capture, createCapture, lastBytes, type OutputTail, outputBytes, outputText } from "./output.ts";
 import type { Pinning, Pins } from "./pins.ts";
+import type { Wrap } from "./pool.ts";
 import type { ReadPressure } from "./read-pressure.ts";
 import { launcherEnv, scrubbedEnv, WORKER_ENV } from "./scrubbed-env.ts";
 import { inlineArguments, type Task, type TaskEnd } from "./task.ts";
@@ -23,6 +24,8 @@ export type CommandRun = {
   readonly task: Task;
   readonly memory: MemoryGuard;
   readonly pins: Pins;
+  /** its directory; of a command on several nodes, one that all of them see */
+  readonly home: string;
   started: boolean;
   killed: KillReason | undefined;
   pid: number | undefined;
@@ -56,7 +59,8 @@ export type CommandOptions = {
   nonce: string;
   env: Record<string, string>;
   pinning: Pinning;
-  node: Pick<ManagerConfig, "capacity" | "mpi">;
+  wrap: Wrap;
+  node: Pick<ManagerConfig, "capacity" | "mpi" | "sharedDir">;
   limits: ManagerLimits;
   oom: OomCount;
   onRead: ReadPressure;
@@ -80,40 +84,43 @@ export function createCommandRuns(options: CommandOptions, events: CommandEvents
       end.file = join(uploads, run.name);
       writeFileSync(end.file, end.bytes, { mode: 0o600 });
     }
-    rm(join(dir, run.name), { recursive: true, force: true, maxRetries: 3 }).catch(() => {});
+    rm(run.home, { recursive: true, force: true, maxRetries: 3 }).catch(() => {});
     events.onEnd(run.task, end, run.pins);
   };
 
+  /** In the function's container, if it has one; on several nodes that is behind the launcher. */
+  const contained = ({ task, pins, home }: CommandRun, command: string[], names: string[]) => {
+    const container = task.info.fn.definition?.container;
+    if (!container) return command;
+    const { memoryMb } = task.info.resources;
+    return options.wrap(container, { command, env: names, cwd: home, pins, memoryMb, descriptors: 0 });
+  };
   const launch = (run: CommandRun) => {
-    const { task } = run;
-    const home = join(dir, run.name);
+    const { task, home } = run;
     for (const part of ["", "tmp"]) mkdirSync(join(home, part), { recursive: true, mode: 0o700 });
-    const onNodes = launcherOf(task, options.node, join(home, "tmp"));
-    const fields = { ...argumentOf(task), ...(onNodes && { launcher: onNodes.prefix }) };
-    const script = fillTemplate(task.info.fn.template, fields);
     const { fn, spec } = task.info;
+    const onNodes = launcherOf(task, options.node, join(home, "tmp"));
+    const childEnv = (onNodes ? launcherEnv : scrubbedEnv)(process.env, {
+      ...env,
+      ...task.info.coresEnv,
+      ...onNodes?.env,
+      ...options.pinning.env(run.pins),
+      ...fn.definition?.env,
+      ...spec.env,
+      TMPDIR: join(home, "tmp"),
+      FARCALL_TASK: task.id,
+      FARCALL_ATTEMPT: String(task.attempt + 1),
+      [WORKER_ENV]: `${nonce}/${run.name}`,
+    });
+    const inImage = (command: string[]) => contained(run, command, Object.keys(childEnv));
+    const fields = { ...argumentOf(task), ...(onNodes && { launcher: [...onNodes.prefix, ...inImage([])] }) };
+    const script = ["/bin/sh", "-c", fillTemplate(task.info.fn.template, fields)];
     const { processes } = run.memory;
     // Into its cgroup before it starts anything.
-    const joining = ["-c", 'echo $$ > "$1" || :; exec /bin/sh -c "$2"', "sh", processes ?? "", script];
-    const shell = ["/bin/sh", ...(processes === undefined ? ["-c", script] : joining)];
-    const [file, ...args] = [...options.pinning.prefix(run.pins), ...shell] as [string, ...string[]];
-    const child = spawn(file, args, {
-      cwd: home,
-      detached: true,
-      stdio: ["ignore", "pipe", "pipe"],
-      env: (onNodes ? launcherEnv : scrubbedEnv)(process.env, {
-        ...env,
-        ...task.info.coresEnv,
-        ...onNodes?.env,
-        ...options.pinning.env(run.pins),
-        ...fn.definition?.env,
-        ...spec.env,
-        TMPDIR: join(home, "tmp"),
-        FARCALL_TASK: task.id,
-        FARCALL_ATTEMPT: String(task.attempt + 1),
-        [WORKER_ENV]: `${nonce}/${run.name}`,
-      }),
-    });
+    const joining = ["/bin/sh", "-c", 'echo $$ > "$1" || :; shift; exec "$@"', "sh", processes ?? ""];
+    const command = [...(processes === undefined ? [] : joining), ...(onNodes ? script : inImage(script))];
+    const [file, ...args] = [...options.pinning.prefix(run.pins), ...command] as [string, ...string[]];
+    const child = spawn(file, args, { cwd: home, detached: true, stdio: ["ignore", "pipe", "pipe"], env: childEnv });
     run.pid = child.pid;
     if (child.pid !== undefined) {
       run.memory.attach(child.pid);
@@ -149,7 +156,9 @@ export function createCommandRuns(options: CommandOptions, events: CommandEvents
       const memory = createMemoryGuard(cgroupName(`${nonce}/${name}\0`), task.info.resources.memoryMb, options.oom);
       const output = { headBytes: limits.outputHeadBytes, tailBytes: limits.outputTailBytes };
       const outputs = { stdout: createCapture(output), stderr: createCapture(output) };
-      runs.set(task, { name, task, memory, pins, outputs, started: false, killed: undefined, pid: undefined });
+      const shared = task.info.spec.resources?.nodes === undefined ? undefined : options.node.sharedDir;
+      const home = shared === undefined ? join(dir, name) : join(shared, `${nonce.slice(0, 8)}-${name}`);
+      runs.set(task, { name, task, home, memory, pins, outputs, started: false, killed: undefined, pid: undefined });
       return name;
     },
     start,

@@ -8,8 +8,9 @@ import { BLOCK_ENV, type ManagerConfig } from "../manager-config.ts";
 import { type BlobsIn, createBlobsIn } from "./blobs-in.ts";
 import { type BlobSink, type BlobsOut, createBlobsOut } from "./blobs-out.ts";
 import { type CommandRuns, createCommandRuns } from "./commands.ts";
+import { containersOf } from "./container-dirs.ts";
 import type { Deadline } from "./deadline.ts";
-import { createFunctions, type Functions, type Runtime } from "./functions.ts";
+import { createFunctions, type Functions } from "./functions.ts";
 import { createIntake, type Intake } from "./intake.ts";
 import { createOomCount } from "./memory.ts";
 import { resourcesHere } from "./on-nodes.ts";
@@ -22,6 +23,7 @@ import { createReadPressure } from "./read-pressure.ts";
 import { createReports } from "./reports.ts";
 import { createNodeResources, type NodeResources } from "./resources.ts";
 import { createRuntimes } from "./runtimes.ts";
+import { createStartFailures } from "./start-failures.ts";
 import { mayBeTaken, TAKEN_WAIT_MS, takenEnd } from "./taken-away.ts";
 import type { Task, TaskEnd } from "./task.ts";
 import { coresOfTask, usualCores } from "./task-cores.ts";
@@ -77,7 +79,6 @@ export type Engine = {
   stop(): void;
 };
 
-const START_FAILURES = 3;
 /** With fewer tasks than this, every result is sent at once. */
 const FEW_TASKS = 16;
 /** Idle workers of several owners and runtimes may stay beside those that run, up to this many. */
@@ -112,6 +113,7 @@ export function createEngine(parts: EngineParts): Engine {
     scheduled = true;
     setImmediate(turn);
   };
+  const wrap = containersOf(config);
   const queues = createQueues(pinning.classOf);
   const slots = capacity.nodes ?? Math.min(config.workersPerNode, capacity.cores);
   const resources = createNodeResources(capacity, slots);
@@ -153,16 +155,20 @@ export function createEngine(parts: EngineParts): Engine {
     else wanted[0]?.info.queue?.unshift(wanted);
     schedule();
   };
-  const failWaiting = (runtime: Runtime, message: string) => {
-    for (const queue of queues.waiting()) {
-      if (queue.runtime !== runtime) continue;
-      const failure = { code: "LOAD_ERROR" as const, message: `no ${runtime} worker can be started: ${message}` };
-      for (let task = queue.shift(); task; task = queue.shift())
-        end(task, { outcome: "failed", started: false, failure });
-    }
-  };
+  const onStartFailure = createStartFailures({ runtimes, queues, end, onBroken: parts.onBroken });
   const pool = createPool(
-    { dir: dirs.work, uploads: dirs.uploads, nonce, env, commandOf: runtimes.commandOf, pinning, limits, oom, onRead },
+    {
+      dir: dirs.work,
+      uploads: dirs.uploads,
+      nonce,
+      env,
+      commandOf: runtimes.commandOf,
+      wrap,
+      pinning,
+      limits,
+      oom,
+      onRead,
+    },
     {
       onEnd: end,
       onUnstarted,
@@ -179,11 +185,7 @@ export function createEngine(parts: EngineParts): Engine {
         schedule();
       },
       onStarted: runtimes.started,
-      onStartFailure(runtime, message, missing) {
-        const count = runtimes.failed(runtime, missing);
-        if (missing) failWaiting(runtime, message);
-        else if (count >= START_FAILURES) parts.onBroken(`no ${runtime} worker starts on this node: ${message}`);
-      },
+      onStartFailure,
       onOutput: watches.output,
       onGroup: parts.onGroup,
       onLeftovers: (worker, dead) => parts.onLeftovers(worker.name, dead ? undefined : worker.process.pid),
@@ -195,7 +197,7 @@ export function createEngine(parts: EngineParts): Engine {
     schedule();
   };
   const commands = createCommandRuns(
-    { dir: dirs.work, uploads: dirs.uploads, nonce, env, pinning, node: config, limits, oom, onRead },
+    { dir: dirs.work, uploads: dirs.uploads, nonce, env, pinning, wrap, node: config, limits, oom, onRead },
     {
       onEnd(task, taskEnd, pins) {
         freeCommand(task, pins);
@@ -282,7 +284,7 @@ export function createEngine(parts: EngineParts): Engine {
     mayStart,
     warmUp() {
       if (pinning.classOf(DEFAULT_RESOURCES) === "")
-        pool.spawn("javascript", { memoryMb: 0, pins: NO_PINS, pinClass: "" });
+        pool.spawn("javascript", { memoryMb: 0, pins: NO_PINS, pinClass: "", container: undefined });
     },
     stop: ticker.stop,
   };

@@ -2,6 +2,7 @@
 import type { LeaseEntry, LeaseSpec } from "../../protocol/batch.ts";
 import { DEFAULT_RESOURCES, type Resources } from "../../protocol/task.ts";
 import type { BlobsIn } from "./blobs-in.ts";
+import { whyNoWorker } from "./container.ts";
 import type { Functions, KnownFunction } from "./functions.ts";
 import type { Queues } from "./queues.ts";
 import type { SpecInfo, Task, TaskEnd } from "./task.ts";
@@ -53,6 +54,10 @@ export function createIntake({ functions, queues, blobs, resourcesHere, coresEnv
     return info;
   };
 
+  const queueOf = ({ spec, fn, resources }: SpecInfo) => {
+    const { runtime = "javascript", container } = fn.definition ?? {};
+    return queues.of(spec.owner, resources, { runtime, container });
+  };
   const enqueue = (task: Task) => {
     const { info } = task;
     if (task.dropped) return;
@@ -62,11 +67,11 @@ export function createIntake({ functions, queues, blobs, resourcesHere, coresEnv
       else waiting.set(info.fn, [task]);
     } else if (info.fn.failure) {
       end(task, { outcome: "failed", started: false, failure: info.fn.failure });
-    } else if (info.resources.nodes !== undefined && info.fn.definition?.runtime !== "command") {
-      const message = "only a shell command can run on several nodes; this function is none";
-      end(task, { outcome: "failed", started: false, failure: { code: "LOAD_ERROR", message } });
+    } else if (whyNever(info)) {
+      const failure = { code: "LOAD_ERROR" as const, message: whyNever(info) as string };
+      end(task, { outcome: "failed", started: false, failure });
     } else {
-      info.queue ??= queues.of(info.spec.owner, info.fn.definition?.runtime ?? "javascript", info.resources);
+      info.queue ??= queueOf(info);
       info.queue.push(task);
     }
   };
@@ -137,4 +142,12 @@ export function createIntake({ functions, queues, blobs, resourcesHere, coresEnv
       if (task.blob !== undefined) blobs.release(task.blob);
     },
   };
+}
+
+/** Why no manager could ever run it as it is asked for. */
+function whyNever({ fn, resources }: SpecInfo): string | undefined {
+  const { runtime = "javascript", container } = fn.definition ?? {};
+  if (runtime === "command") return undefined;
+  if (resources.nodes !== undefined) return "only a shell command can run on several nodes; this function is none";
+  return container && whyNoWorker(container);
 }

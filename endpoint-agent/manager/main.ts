@@ -99,7 +99,7 @@ log.info({ nonce, pid: process.pid, capacity: config.capacity }, "manager starte
 function readConfig(file: string | undefined, dir: string | undefined): ManagerConfig {
   if (!file) throw new Error("usage: node main.ts --config <file> [--dir <own directory>]");
   const parsed = ManagerConfig.parse(JSON.parse(readPrivate(file)));
-  return dir === undefined ? parsed : { ...parsed, dir };
+  return dir === undefined ? parsed : { ...parsed, dir, sharedDir: parsed.dir };
 }
 
 /** Reads a file that nobody else may read. */

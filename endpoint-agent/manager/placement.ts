@@ -57,7 +57,8 @@ export function createPlacement(parts: PlacementParts): Placement {
     (worker.key === undefined &&
       worker.runtime === queue.runtime &&
       worker.memoryMb === queue.resources.memoryMb &&
-      worker.pinClass === queue.pinClass);
+      worker.pinClass === queue.pinClass &&
+      queue.container === undefined);
 
   /** One whose task runs for long is given nothing behind it. */
   const slow = (worker: Worker) => {
@@ -133,7 +134,8 @@ export function createPlacement(parts: PlacementParts): Placement {
       const pins = takePins(queue);
       if (!pins) return;
       const { memoryMb } = queue.resources;
-      const worker = pool.spawn(queue.runtime, { memoryMb, pins, pinClass: queue.pinClass });
+      const { pinClass, container } = queue;
+      const worker = pool.spawn(queue.runtime, { memoryMb, pins, pinClass, container });
       if (worker) worker.key = queue.workerKey;
       else pinning.release(pins);
     }

@@ -1,8 +1,10 @@
 /** The worker processes of one node: started, killed, retired; who they serve is decided in placement.ts. */
 import { join } from "node:path";
 import type { Frame } from "../../protocol/frame.ts";
+import type { Container } from "../../protocol/function.ts";
 import type { WorkerToManager } from "../../protocol/worker-frames.ts";
 import type { ManagerLimits } from "../manager-config.ts";
+import type { ContainerRequest } from "./container.ts";
 import type { KillReason } from "./deaths.ts";
 import type { Runtime } from "./functions.ts";
 import { cgroupName } from "./leftovers.ts";
@@ -22,6 +24,9 @@ import {
 } from "./worker.ts";
 import { startWorkerProcess, type WorkerCommand } from "./worker-process.ts";
 
+/** Puts a command into a function's container, with what every container of this manager gets. */
+export type Wrap = (container: Container, request: Omit<ContainerRequest, "dirs" | "user">) => string[];
+
 export type PoolOptions = {
   /** 0700, of this manager: workers' directories, and large results on their way */
   dir: string;
@@ -29,12 +34,16 @@ export type PoolOptions = {
   nonce: string;
   /** added to the scrubbed environment */
   env: Record<string, string>;
-  commandOf(runtime: Runtime, memoryMb: number): WorkerCommand;
+  commandOf(runtime: Runtime, options: { memoryMb: number; inImage: boolean }): WorkerCommand;
+  wrap: Wrap;
   pinning: Pinning;
   limits: ManagerLimits;
   oom: OomCount;
   onRead: ReadPressure;
 };
+
+/** `missing`: its interpreter, or what runs containers, is not there at all. */
+export type StartFailure = { missing: boolean; container: Container | undefined };
 
 export type PoolEvents = {
   /** A task ended, or came back unstarted from a worker's death. */
@@ -44,7 +53,7 @@ export type PoolEvents = {
   onRoom(worker: Worker): void;
   onGone(worker: Worker): void;
   /** A worker did not start; `missing` says that its interpreter is not there at all. */
-  onStartFailure(runtime: Runtime, message: string, missing: boolean): void;
+  onStartFailure(runtime: Runtime, message: string, how: StartFailure): void;
   onStarted(runtime: Runtime): void;
   onOutput(task: Task, stream: "stdout" | "stderr", bytes: Uint8Array): void;
   /** A process group begins or is gone: the watchdog's list. */
@@ -53,8 +62,11 @@ export type PoolEvents = {
   onLeftovers(worker: Worker, dead: boolean): void;
 };
 
+/** A container's image may have to be fetched first. */
+const IMAGE_FACTOR = 20;
+
 /** What a worker process is started with, and keeps. */
-export type WorkerKind = { memoryMb: number; pins: Pins; pinClass: string };
+export type WorkerKind = { memoryMb: number; pins: Pins; pinClass: string; container: Container | undefined };
 
 export type Pool = {
   readonly workers: readonly Worker[];
@@ -102,11 +114,29 @@ export function createPool(options: PoolOptions, events: PoolEvents): Pool {
     if (!starting) return;
     const words = error?.message ?? `exit code ${exitCode}, signal ${signal}; ${stderr}`;
     const missing = (error as NodeJS.ErrnoException | undefined)?.code === "ENOENT";
-    events.onStartFailure(worker.runtime, words, missing);
+    events.onStartFailure(worker.runtime, words, { missing, container: worker.container });
   };
 
-  const spawn = (runtime: Runtime, { memoryMb, pins, pinClass }: WorkerKind): Worker => {
+  /** As it is on the node: in its container, if it has one, and on its cores. */
+  const commandFor = (
+    { memoryMb, pins, container }: WorkerKind,
+    { runtime, env, cwd }: { runtime: Runtime; env: Record<string, string>; cwd: string },
+  ): WorkerCommand => {
+    const command = options.commandOf(runtime, { memoryMb, inImage: container !== undefined });
+    const argv = [command.file, ...command.args];
+    const names = [...Object.keys(env), "TMPDIR"];
+    const request = { command: argv, env: names, cwd, pins, memoryMb, descriptors: 3 };
+    const wrapped = container ? options.wrap(container, request) : argv;
+    const [file, ...args] = [...options.pinning.prefix(pins), ...wrapped];
+    return { ...command, file: file as string, args };
+  };
+  const spawn = (runtime: Runtime, { memoryMb, pins, pinClass, container }: WorkerKind): Worker => {
     const name = `${runtime}-${++count}`;
+    const env = scrubbedEnv(process.env, {
+      ...options.env,
+      ...options.pinning.env(pins),
+      [WORKER_ENV]: `${nonce}/${name}`,
+    });
     const memory = createMemoryGuard(cgroupName(`${nonce}/${name}\0`), memoryMb, options.oom);
     const worker: Worker = {
       name,
@@ -115,6 +145,7 @@ export function createPool(options: PoolOptions, events: PoolEvents): Pool {
       memoryMb,
       pins,
       pinClass,
+      container,
       key: undefined,
       queue: undefined,
       state: "starting",
@@ -128,14 +159,10 @@ export function createPool(options: PoolOptions, events: PoolEvents): Pool {
       killed: undefined,
       process: startWorkerProcess(
         {
-          command: pinned(options.commandOf(runtime, memoryMb), options.pinning.prefix(pins)),
+          command: commandFor({ memoryMb, pins, container, pinClass }, { runtime, env, cwd: join(dir, name, "cwd") }),
           dir: join(dir, name),
           uploads: options.uploads,
-          env: scrubbedEnv(process.env, {
-            ...options.env,
-            ...options.pinning.env(pins),
-            [WORKER_ENV]: `${nonce}/${name}`,
-          }),
+          env,
           onRead: options.onRead,
           output: { headBytes: limits.outputHeadBytes, tailBytes: limits.outputTailBytes },
         },
@@ -154,9 +181,12 @@ export function createPool(options: PoolOptions, events: PoolEvents): Pool {
         },
       ),
     };
-    const slow = setTimeout(() => {
-      if (worker.state === "starting") kill(worker, { kind: "stop", why: "it did not start in time" }, 0);
-    }, limits.workerStartMs);
+    const slow = setTimeout(
+      () => {
+        if (worker.state === "starting") kill(worker, { kind: "stop", why: "it did not start in time" }, 0);
+      },
+      limits.workerStartMs * (container ? IMAGE_FACTOR : 1),
+    );
     slow.unref();
     const workerEvents = {
       onReady() {
@@ -185,7 +215,7 @@ export function createPool(options: PoolOptions, events: PoolEvents): Pool {
         return spawn(runtime, kind);
       } catch (error) {
         // A full disk, or no descriptor left: the manager itself goes on.
-        events.onStartFailure(runtime, (error as Error).message, false);
+        events.onStartFailure(runtime, (error as Error).message, { missing: false, container: kind.container });
         return undefined;
       }
     },
@@ -193,9 +223,4 @@ export function createPool(options: PoolOptions, events: PoolEvents): Pool {
     kill,
     retire,
   };
-}
-
-function pinned(command: WorkerCommand, prefix: string[]): WorkerCommand {
-  const [file, ...args] = [...prefix, command.file, ...command.args];
-  return { ...command, file: file as string, args };
 }

@@ -1,4 +1,5 @@
 /** Tasks that wait for a worker: one queue for each owner, runtime and resource class, oldest first. */
+import type { Container } from "../../protocol/function.ts";
 import { type Resources, resourceClass } from "../../protocol/task.ts";
 import type { Runtime } from "./functions.ts";
 import type { Task } from "./task.ts";
@@ -12,6 +13,8 @@ export type Queue = {
   readonly owner: string;
   readonly runtime: Runtime;
   readonly resources: Resources;
+  /** in which its tasks run */
+  readonly container: Container | undefined;
   length(): number;
   first(): Task | undefined;
   push(task: Task): void;
@@ -22,7 +25,7 @@ export type Queue = {
 };
 
 export type Queues = {
-  of(owner: string, runtime: Runtime, resources: Resources): Queue;
+  of(owner: string, resources: Resources, of: { runtime: Runtime; container?: Container | undefined }): Queue;
   /** Those with waiting tasks, the one whose first task came first in front. */
   waiting(): Queue[];
   length(): number;
@@ -32,13 +35,13 @@ export type Queues = {
 export function createQueues(pinClassOf: (need: Resources) => string): Queues {
   const queues = new Map<string, Queue>();
   return {
-    of(owner, runtime, resources) {
-      const key = JSON.stringify([owner, runtime, resourceClass(resources)]);
+    of(owner, resources, { runtime, container }) {
+      const key = JSON.stringify([owner, runtime, resourceClass(resources), container]);
       let queue = queues.get(key);
       if (!queue) {
         const pinClass = pinClassOf(resources);
-        const workerKey = JSON.stringify([owner, runtime, resources.memoryMb, pinClass]);
-        queue = { key, workerKey, pinClass, owner, runtime, resources, ...createDeque() };
+        const workerKey = JSON.stringify([owner, runtime, resources.memoryMb, pinClass, container]);
+        queue = { key, workerKey, pinClass, owner, runtime, resources, container, ...createDeque() };
         queues.set(key, queue);
       }
       return queue;

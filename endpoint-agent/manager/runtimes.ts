@@ -4,7 +4,7 @@ import type { Runtime } from "./functions.ts";
 import type { WorkerCommand } from "./worker-process.ts";
 
 export type Runtimes = {
-  commandOf(runtime: Runtime, memoryMb: number): WorkerCommand;
+  commandOf(runtime: Runtime, options: { memoryMb: number; inImage: boolean }): WorkerCommand;
   mayStart(runtime: Runtime): boolean;
   started(runtime: Runtime): void;
   /** A worker ended before it was ready, or its interpreter is missing. Returns how many did so in a row. */
@@ -28,15 +28,15 @@ export type RuntimesOptions = {
 export function createRuntimes({ python, compileCache, onRetry }: RuntimesOptions): Runtimes {
   const failures = new Map<Runtime, { count: number; until: number }>();
   return {
-    commandOf(runtime, memoryMb) {
+    commandOf(runtime, { memoryMb, inImage }) {
       if (runtime === "python") {
-        return { file: python, args: ["-u", workerFile("farcall_worker.py")] };
+        return { file: inImage ? "python3" : python, args: ["-u", workerFile("farcall_worker.py")] };
       }
       const heap = memoryMb > 0 ? [`--max-old-space-size=${Math.max(16, Math.floor(memoryMb * HEAP_SHARE))}`] : [];
       return {
-        file: process.execPath,
+        file: inImage ? "node" : process.execPath,
         args: ["--no-warnings", ...heap, workerFile(`node-worker${sourceExtension()}`)],
-        env: { NODE_COMPILE_CACHE: compileCache },
+        ...(inImage ? {} : { env: { NODE_COMPILE_CACHE: compileCache } }),
       };
     },
     mayStart: (runtime) => (failures.get(runtime)?.until ?? 0) <= performance.now(),

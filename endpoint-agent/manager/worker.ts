@@ -1,4 +1,5 @@
 /** One warm worker: the tasks that it holds, and what its frames and its death mean for them. */
+import type { Container } from "../../protocol/function.ts";
 import type { WorkerResult, WorkerTask, WorkerToManager } from "../../protocol/worker-frames.ts";
 import { endOfDeath, type KillReason } from "./deaths.ts";
 import type { Runtime } from "./functions.ts";
@@ -29,6 +30,7 @@ export type Worker = {
   /** its own until it is gone: what a process has set up on a GPU cannot be moved */
   readonly pins: Pins;
   readonly pinClass: string;
+  readonly container: Container | undefined;
   readonly process: WorkerProcess;
   readonly memory: MemoryGuard;
   /** which queues it may serve; undefined while it has served none */

@@ -1,0 +1,101 @@
+/** The argv that runs a command in a function's container. Pure. */
+import type { Container } from "../../protocol/function.ts";
+import type { Pins } from "./pins.ts";
+
+export type ContainerRequest = {
+  /** runs in the container */
+  command: readonly string[];
+  /** names of the variables that it needs */
+  env: readonly string[];
+  /** directories that it needs where they are on the node, beside the function's own `binds` */
+  dirs: readonly { path: string; readOnly: boolean }[];
+  cwd: string;
+  pins: Pins;
+  /** 0: no limit */
+  memoryMb: number;
+  user: { uid: number; gid: number };
+  /** descriptors from 3 on that it inherits */
+  descriptors: number;
+};
+
+/** What belongs to the node: in the image it would lead nowhere. */
+const OF_THE_NODE =
+  /^(PATH|HOME|SHELL|USER|LOGNAME|TERM|LD_LIBRARY_PATH|DYLD_LIBRARY_PATH|MODULEPATH|LOADEDMODULES|VIRTUAL_ENV|CONDA_PREFIX|PYTHONPATH|PYTHONHOME|PYENV_VERSION|NODE_PATH|NODE_EXTRA_CA_CERTS|SSL_CERT_(FILE|DIR)|NODE_COMPILE_CACHE)$/;
+
+/** Wraps a command. */
+export function inContainer(container: Container, request: ContainerRequest): string[] {
+  return RUNTIMES[container.runtime](container, request);
+}
+
+/** Why a worker, which needs its manager's descriptors, cannot run in such a container; undefined if it can. */
+export function whyNoWorker({ runtime }: Container): string | undefined {
+  if (runtime !== "docker") return undefined;
+  return "docker hands no descriptors on to a container, which JavaScript and Python functions need: use podman or apptainer, or a shell command";
+}
+
+const RUNTIMES: Readonly<Record<Container["runtime"], (container: Container, request: ContainerRequest) => string[]>> =
+  {
+    apptainer: (container, request) => [
+      "apptainer",
+      "exec",
+      ...bindsOf(container, request).flatMap((bind) => ["--bind", bind]),
+      "--pwd",
+      request.cwd,
+      ...(request.pins.gpus.length > 0 ? ["--nv", "--rocm"] : []),
+      container.image,
+      ...request.command,
+    ],
+    shifter: (container, request) => [
+      "shifter",
+      `--image=${container.image}`,
+      ...bindsOf(container, request).map((bind) => `--volume=${bind}`),
+      `--workdir=${request.cwd}`,
+      ...request.command,
+    ],
+    docker: (container, request) => [
+      "docker",
+      ...runOf(container, request),
+      `--user=${request.user.uid}:${request.user.gid}`,
+      ...(request.pins.gpus.length > 0 ? [`--gpus="device=${request.pins.gpus.join(",")}"`] : []),
+      // Its daemon starts the container: nothing is inherited.
+      ...(request.pins.cores.length > 0 ? [`--cpuset-cpus=${request.pins.cores.join(",")}`] : []),
+      ...imageAndCommand(container, request),
+    ],
+    podman: (container, request) => [
+      "podman",
+      ...runOf(container, request),
+      // Without root, its user is mapped: files belong to whoever runs the manager.
+      ...(request.user.uid === 0 ? [] : ["--userns=keep-id"]),
+      ...request.pins.gpus.map((gpu) => `--device=nvidia.com/gpu=${gpu}`),
+      ...(request.descriptors > 0 ? [`--preserve-fds=${request.descriptors}`] : []),
+      ...imageAndCommand(container, request),
+    ],
+  };
+
+function runOf(container: Container, request: ContainerRequest): string[] {
+  const { env, cwd, memoryMb } = request;
+  return [
+    "run",
+    "--rm",
+    // Else the command were process 1, which ignores SIGTERM, and what it leaves running could not be found.
+    "--pid=host",
+    "--network=host",
+    // Its output is read here.
+    "--log-driver=none",
+    `--workdir=${cwd}`,
+    ...bindsOf(container, request).map((bind) => `--volume=${bind}`),
+    // Without a value: taken from the client's own, and in no list of processes.
+    ...env.filter((name) => !OF_THE_NODE.test(name)).map((name) => `--env=${name}`),
+    ...(memoryMb > 0 ? [`--memory=${memoryMb}m`] : []),
+  ];
+}
+
+/** Not what the image would run: the command itself. */
+function imageAndCommand({ image }: Container, { command }: ContainerRequest): string[] {
+  return ["--entrypoint=", image, ...command];
+}
+
+function bindsOf({ binds }: Container, { dirs }: Pick<ContainerRequest, "dirs">): string[] {
+  const whole = binds.map((bind) => (bind.includes(":") ? bind : `${bind}:${bind}`));
+  return [...dirs.map(({ path, readOnly }) => `${path}:${path}${readOnly ? ":ro" : ""}`), ...whole];
+}
