@@ -57,8 +57,9 @@ export function createAbsences(options: AbsencesOptions): Absences {
   const history = async (jobs: readonly JobId[], list: List) => {
     if (dialect.history === undefined || jobs.length === 0) return NOTHING;
     if (asked?.serial !== list.serial) {
-      const ids = jobs.slice(0, MAX_ASKED).map((job) => parseJobId(job).id);
-      const ended = dialect.history.parse(await options.run(dialect.history.command(ids, options.user))) ?? [];
+      const some = jobs.slice(0, MAX_ASKED).map(parseJobId);
+      const [ids, names] = [some.map(({ id }) => id), some.map(({ block }) => nameOf(block))];
+      const ended = dialect.history.parse(await options.run(dialect.history.command(ids, options.user, names))) ?? [];
       asked = { serial: list.serial, ended: new Map(ended.map((job) => [job.id, job])) };
     }
     return asked.ended;

@@ -44,7 +44,12 @@ export type Dialect = {
   readonly env?: Readonly<Record<string, string>>;
   /** The directive lines of the script, below its first line. */
   directives(job: Job): string[];
-  /** The command that submits a script given on its standard input. */
+  /**
+   * What the command reads in place of the script, where that is a file of its own, as HTCondor's submit description: `script` is
+   * the path of the script, in the block's directory.
+   */
+  description?(job: Job, script: string): string;
+  /** The command that submits a script, or its description, given on its standard input. */
   submit(job: Job): string[];
   /** The id in the answer of a submission that worked; undefined when the answer holds none: then its outcome is unknown. */
   submitted(output: CommandOutput): JobId | undefined;
@@ -59,7 +64,8 @@ export type Dialect = {
   };
   /** A second source for jobs that the list no longer has, as `sacct`; absent where the scheduler has none. */
   readonly history?: {
-    command(ids: readonly JobId[], user: string): string[];
+    /** `names` are those of the same jobs. */
+    command(ids: readonly JobId[], user: string, names?: readonly string[]): string[];
     /** Ended jobs among those asked for; undefined when nothing can be trusted. */
     parse(output: CommandOutput): ListedJob[] | undefined;
   };

@@ -19,7 +19,7 @@ export type Doubts = {
 
 /** What a command says that lost its server, not one that was refused. */
 const NO_ANSWER =
-  /time[d ]*-?out|zero bytes|transport|socket|connection (?:reset|closed|lost)|end of file|communication/i;
+  /time[d ]*-?out|zero bytes|transport|socket|connection (?:reset|closed|lost)|end of file|communication|send message|SECMAN/i;
 
 /** Makes the record of doubts. */
 export function createDoubts({ timing, listing, nameOf, hasBegun }: DoubtsOptions): Doubts {

@@ -1,4 +1,5 @@
 /** Blocks from a batch scheduler: one engine for all dialects. Unknown is never success (DESIGN.md promise 5). */
+import { writeFileSync } from "node:fs";
 import { userInfo } from "node:os";
 import { join } from "node:path";
 import type { BatchConfig } from "../../provider-config.ts";
@@ -101,12 +102,14 @@ export function createBatchProvider(options: BatchOptions): Provider {
       return listing.failing ? listing.trouble : null;
     },
     async submit(request) {
-      const { script, argv } = submission(options, request);
+      const { script, file, input, argv } = submission(options, request);
+      if (file !== undefined) writeFileSync(file, script, { mode: 0o700 });
       strays.own(request.name);
-      const output = await run(argv, script);
+      const output = await run(argv, input);
       const id = output.code === 0 ? dialect.submitted(output) : undefined;
       if (id === undefined) {
         doubts.add(request.name, { since: now(), output });
+        listing.hasten();
         throw new Error(wordsOf(argv, output));
       }
       absences.submitted(formatJobId(id, request.name));
@@ -149,11 +152,11 @@ export function createBatchProvider(options: BatchOptions): Provider {
   };
 }
 
-/** Exactly what is submitted for a request. */
+/** Exactly what is submitted for a request: the script on standard input, or what describes it, and then the script in `file`. */
 export function submission(
   options: Pick<BatchOptions, "dialect" | "config" | "endpoint" | "node">,
   request: BlockRequest,
-): { script: string; argv: string[]; job: Job } {
+): { script: string; file: string | undefined; input: string; argv: string[]; job: Job } {
   const { dialect, config, endpoint, node } = options;
   const logFile = request.logFiles[0] as string;
   for (const path of [logFile, request.dir]) {
@@ -171,11 +174,11 @@ export function submission(
     options: config,
   };
   const { dir, launch } = request;
-  return {
-    script: batchScript(dialect, { job, dir, launch, env: blockEnvironment(request.env) }),
-    argv: dialect.submit(job),
-    job,
-  };
+  const script = batchScript(dialect, { job, dir, launch, env: blockEnvironment(request.env) });
+  const argv = dialect.submit(job);
+  if (!dialect.description) return { script, file: undefined, input: script, argv, job };
+  const file = join(dir, "block.sh");
+  return { script, file, input: dialect.description(job, file), argv, job };
 }
 
 /** Ids on one command line. */

@@ -14,7 +14,7 @@ const TOKEN = /<(\/?)([A-Za-z_][\w.-]*)((?:\s+[\w.:-]+="[^"<]*")*)\s*(\/?)>|<\?[
 
 /** The `root` element, with nothing but a banner before it and white space after it. Control characters are let through. */
 export function parseXml(text: string, root: string): Element | undefined {
-  const begin = text.indexOf(`<${root}>`);
+  const begin = text.search(new RegExp(`<${root}[\\s>]`));
   if (begin < 0) return undefined;
   const open: Open[] = [];
   let whole: Element | undefined;

@@ -1,0 +1,55 @@
+/** Grid Engine's state letters, and the codes of its accounting. */
+import type { ListedJob } from "./dialect.ts";
+
+type Meaning = Omit<ListedJob, "id" | "name">;
+
+/**
+ * Letters in any order: d deletion, E error, h hold, R started again, r running, t transferring, s S T suspended by a user, a
+ * queue or its load, N by a running-job limit, q queued, w waiting, z ended.
+ */
+export function stateMeaning(letters: string): Meaning | undefined {
+  if (!/^[dEhRrtsSTNqwz]{1,8}$/.test(letters)) return undefined;
+  const has = (any: string) => [...any].some((letter) => letters.includes(letter));
+  const says = (words: string) => `${letters}: ${words}`;
+  // Its processes are there until it has left the list.
+  if (has("d")) return { state: has("rtsSTN") ? "running" : "pending", reason: says("being deleted") };
+  // It failed to start, or ended with 100: somebody would have to clear the error.
+  if (has("E")) return { state: "held", reason: says("in error: qstat -j tells why"), hopeless: true };
+  if (letters === "z") return { state: "gone", reason: says("ended") };
+  if (has("sSTN")) return { state: "held", reason: says("suspended") };
+  // On its way to a node that may not answer.
+  if (has("t")) return { state: "pending", reason: says("starting") };
+  if (has("r")) return { state: "running", reason: says("running") };
+  if (has("h")) return { state: "held", reason: says("held") };
+  return has("q") ? { state: "pending", reason: says("waiting") } : undefined;
+}
+
+/** Signals by which the site ends a job: KILL, and USR1, USR2 and XCPU before it; TERM of a machine that is shut down. */
+const FROM_OUTSIDE: ReadonlySet<number> = new Set([137, 138, 140, 143, 152]);
+/** A script that was told that KILL comes, and ended in time. */
+const TERM = 143;
+
+/** Of `failed` and `exit_status`. `failed` comes first: with it the other may be 0. Undefined: no end. */
+export function accountMeaning(failed: string, status: string): Meaning | undefined {
+  const [, digits, words] = /^(\d{1,3})(?: *: *(.*))?$/.exec(failed) ?? [];
+  const exit = /^(\d{1,3})(?: +\(.*\))?$/.exec(status)?.[1];
+  if (digits === undefined || exit === undefined) return undefined;
+  const code = Number(digits);
+  const ended = (reason: string, more: Partial<Meaning> = {}): Meaning => ({ state: "gone", reason, ...more });
+  const why = `${words ?? "failed"} (${code})`;
+  if (code === 0) return ended(`exit code ${exit}`, Number(exit) === TERM ? { taken: true } : {});
+  // It will be, or was, started again.
+  if (code === RESCHEDULED) return undefined;
+  if (code === SIGNALLED)
+    return ended(`exit code ${exit}: ${why}`, FROM_OUTSIDE.has(Number(exit)) ? { taken: true } : {});
+  if (code === NO_SHEPHERD) return ended(why, { taken: true, unproven: true });
+  if (code === EXIT_100) return ended(why);
+  // Limits, and whatever kept it from starting.
+  return ended(code === LIMIT ? `${why}, as when its walltime is over` : why, { taken: true });
+}
+
+const NO_SHEPHERD = 19;
+const RESCHEDULED = 25;
+const EXIT_100 = 30;
+const LIMIT = 37;
+const SIGNALLED = 100;
