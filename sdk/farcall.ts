@@ -211,11 +211,12 @@ export class Farcall {
 }
 
 /** Parts what belongs to a function from how it is called. */
-function splitOptions({ name, env, ...settings }: FunctionOptions): {
-  own: { name?: string; env?: Record<string, string> };
+function splitOptions({ name, env, container, ...settings }: FunctionOptions): {
+  own: Pick<FunctionOptions, "name" | "env" | "container">;
   settings: CallOptions;
 } {
-  return { own: { ...(name === undefined ? {} : { name }), ...(env === undefined ? {} : { env }) }, settings };
+  const own = { ...(name !== undefined && { name }), ...(env && { env }), ...(container && { container }) };
+  return { own, settings };
 }
 
 /** Finds the gateway, and the fastest way to talk to it that this runtime has. */

@@ -5,7 +5,7 @@ export type { LogChunk, TaskLogs } from "./api/logs.ts";
 export type { TaskQuery, TasksApi } from "./api/tasks.ts";
 export type { CallOptions } from "./calls/spec.ts";
 export type { CommandFunction, CommandResult } from "./code/command.ts";
-export type { FunctionOptions } from "./code/inline.ts";
+export type { ContainerOptions, FunctionOptions } from "./code/inline.ts";
 export { Kwargs, kwargs } from "./code/kwargs.ts";
 export type { ModuleOptions, RemoteModule } from "./code/module.ts";
 export type { PythonOptions } from "./code/python.ts";

@@ -60,7 +60,7 @@ export type CommandFunction<Template extends string> = string extends Template
 const FIELD = /\{([A-Za-z_][A-Za-z0-9_]*)\}/g;
 
 /** Makes code of a command template. */
-export function commandCode(template: string, options: Pick<FunctionOptions, "name" | "env">): Code {
+export function commandCode(template: string, options: Pick<FunctionOptions, "name" | "env" | "container">): Code {
   if (typeof template !== "string" || template.trim() === "") throw badField("command", template, "a command for sh");
   const shell = /\$\{([A-Za-z_][A-Za-z0-9_]*)\}/.exec(template);
   if (shell) {
@@ -78,6 +78,7 @@ export function commandCode(template: string, options: Pick<FunctionOptions, "na
     runtime: "command",
     entry: "default",
     env: options.env,
+    container: options.container,
     check: (args) => checkFields(args[0], names),
   });
 }

@@ -1,6 +1,7 @@
 /** Functions written where they are called: their own text becomes the module that the worker loads. */
 import { parseExpressionAt } from "acorn";
 import { ApiError } from "../../protocol/errors.ts";
+import type { Container } from "../../protocol/function.ts";
 import type { CallOptions } from "../calls/spec.ts";
 import { type Captures, findCaptures, type Node } from "./captures.ts";
 import { type Code, createCode, nameFrom } from "./code.ts";
@@ -8,18 +9,27 @@ import { STANDARD_GLOBALS } from "./globals.ts";
 import { explainFree, preludeOf } from "./helpers.ts";
 
 /**
- * How a function is named and, unless `with` says otherwise, called. `env` belongs to the function: another one makes
- * another function.
+ * In what a function runs on its node. The image has `sh`, and `node` 22 or newer for JavaScript, `python3` for Python; docker
+ * runs shell commands only. `binds` are `/path`, `/path:/path/there` or `/path:/path/there:ro`.
+ *
+ * @example
+ * farcall.command("bwa mem {reference} {reads}", { container: { runtime: "apptainer", image: "/images/bwa.sif" } });
+ */
+export type ContainerOptions = Omit<Container, "binds"> & { binds?: string[] };
+
+/**
+ * How a function is named and, unless `with` says otherwise, called. `env` and `container` belong to the function: another
+ * one makes another function.
  *
  * @example
  * farcall.function(simulate, { name: "simulate", timeoutMs: 60_000, resources: { cores: 4 } });
  */
-export type FunctionOptions = CallOptions & { name?: string };
+export type FunctionOptions = CallOptions & { name?: string; container?: ContainerOptions };
 
 const MODULE_ADVICE = "pass it as an argument, or move the function to a file of its own and use farcall.module()";
 
 /** Makes code of a function. Throws CAPTURES when it uses something from outside, BAD_REQUEST when it has no usable text. */
-export function inlineCode(fn: unknown, options: Pick<FunctionOptions, "name" | "env">): Code {
+export function inlineCode(fn: unknown, options: Pick<FunctionOptions, "name" | "env" | "container">): Code {
   if (typeof fn !== "function") throw refuse(`${JSON.stringify(fn) ?? String(fn)} is not a function`);
   const source = inlineModule(Function.prototype.toString.call(fn), fn.name);
   return createCode(() => new TextEncoder().encode(source), {
@@ -27,6 +37,7 @@ export function inlineCode(fn: unknown, options: Pick<FunctionOptions, "name" | 
     runtime: "javascript",
     entry: "default",
     env: options.env,
+    container: options.container,
   });
 }
 

@@ -27,7 +27,7 @@ export type RemoteModule<M> = {
 /** Bundles a file and gives the code of each of its exports. `callerStack` says whose file a relative path starts from. */
 export async function moduleCode(
   path: string | URL,
-  options: Pick<ModuleOptions, "name" | "env" | "external">,
+  options: Pick<ModuleOptions, "name" | "env" | "container" | "external">,
   callerStack: string,
 ): Promise<Map<string, Code>> {
   if (!isNodeLike()) {
@@ -53,6 +53,7 @@ export async function moduleCode(
         runtime: "javascript",
         entry,
         env: options.env,
+        container: options.container,
       }),
     ]),
   );

@@ -12,7 +12,7 @@ import type { FunctionOptions } from "./inline.ts";
 export type PythonOptions = FunctionOptions & { entry?: string };
 
 /** Makes code of Python source. */
-export function pythonCode(source: string, options: Pick<PythonOptions, "name" | "env" | "entry">): Code {
+export function pythonCode(source: string, options: Pick<PythonOptions, "name" | "env" | "container" | "entry">): Code {
   const text = dedent(source);
   const entry = options.entry ?? findEntry(text);
   return createCode(() => new TextEncoder().encode(text), {
@@ -20,6 +20,7 @@ export function pythonCode(source: string, options: Pick<PythonOptions, "name" |
     runtime: "python",
     entry,
     env: options.env,
+    container: options.container,
   });
 }
 
