@@ -3,19 +3,31 @@ import { addCommand } from "../command.ts";
 import type { CliContext } from "../context.ts";
 import { type Check, type Finding, MACHINE_CHECKS } from "../doctor/checks.ts";
 import { GATEWAY_CHECKS } from "../doctor/gateway-checks.ts";
+import { addReach } from "../endpoint/deploy/command.ts";
+import type { ReachOptions } from "../endpoint/deploy/connect.ts";
 import { EXIT } from "../exit-codes.ts";
 import { describeError } from "../output/errors.ts";
+
+type DoctorOptions = ReachOptions & { site?: string; name?: string };
 
 const MARKS = { ok: ["✓", "green"], warning: ["!", "yellow"], wrong: ["✗", "red"] } as const;
 
 /** `farcall doctor`: looks at everything that commonly goes wrong and says what to do. */
 export function registerDoctor(program: Command, context: CliContext): void {
-  addCommand(program, {
+  const command = addCommand(program, {
     usage: "doctor",
     summary: "check this machine, the profile, the gateway and the endpoints, and say what to do",
     about: "The exit code is 0 when nothing is wrong; warnings do not count.",
-    examples: [["farcall doctor", "all checks"]],
-  }).action(async (options: { json?: boolean }) => {
+    examples: [
+      ["farcall doctor", "all checks"],
+      ["farcall doctor --site me@login.example.edu", "what a site is, and a configuration for it"],
+      ["farcall doctor --site here", "the same of the machine that it runs on"],
+    ],
+  })
+    .option("--site <target>", "look at a site over SSH instead: [user@]host[:port]; `here` for this machine")
+    .option("--name <name>", "the endpoint's name in the configuration that --site prints");
+  addReach(command).action(async (options: DoctorOptions) => {
+    if (options.site !== undefined) return doctorSite(context, options.site, options);
     const findings: Finding[] = [];
     const take = (finding: Finding) => {
       findings.push(finding);
@@ -31,6 +43,19 @@ export function registerDoctor(program: Command, context: CliContext): void {
     if (wrong > 0) context.exit(EXIT.machine);
     if (options.json) context.terminal.json({ ok: wrong === 0, findings });
   });
+}
+
+async function doctorSite(context: CliContext, target: string, options: DoctorOptions): Promise<void> {
+  // SSH is loaded by those who use it.
+  const { examineSite } = await import("../doctor/site.ts");
+  const { findings, config, facts, queues } = await examineSite(context, target, options);
+  const ok = findings.every((finding) => finding.state !== "wrong");
+  if (!ok) context.exit(EXIT.machine);
+  if (options.json) return context.terminal.json({ ok, findings, facts, ...queues, config });
+  for (const finding of findings) show(context, finding);
+  context.terminal.line(
+    `\n# a configuration for it, to be given to farcall endpoint deploy --config\n${config.trimEnd()}`,
+  );
 }
 
 async function lookAt(check: Check, context: CliContext): Promise<Finding> {

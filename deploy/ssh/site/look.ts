@@ -1,15 +1,68 @@
 /** Asks a site what it is. */
+import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
-import type { SshSession } from "../channels.ts";
+import { ApiError } from "../../../protocol/errors.ts";
 import { quote } from "../shell.ts";
 import { parseProbe, type SiteFacts } from "./probe.ts";
+import { ASKING, type QueueFacts, sectionsOf } from "./queues.ts";
+
+/** What runs a script: a session, or this machine. */
+export type Scripts = { script(text: string, options: { timeoutMs: number }): Promise<{ stdout: string }> };
 
 const PROBE = readFileSync(new URL("./probe.sh", import.meta.url), "utf8");
 const PROBE_MS = 60_000;
+/** As in the probe: the scheduler's commands are where the site's profile says. */
+const PROFILE = `farcall_path=$PATH
+if (. /etc/profile) >/dev/null 2>&1 </dev/null; then . /etc/profile >/dev/null 2>&1; fi
+PATH=$PATH:$farcall_path LC_ALL=C; export PATH LC_ALL
+`;
 
 /** Runs the probe at a site; `base` is the directory that agents will be in. */
-export async function probeSite(session: SshSession, base: string | undefined): Promise<SiteFacts> {
+export async function probeSite(site: Scripts, base: string | undefined): Promise<SiteFacts> {
   const before = Date.now();
-  const { stdout } = await session.script(`set -- ${quote(base ?? "")}\n${PROBE}`, { timeoutMs: PROBE_MS });
+  const { stdout } = await site.script(`set -- ${quote(base ?? "")}\n${PROBE}`, { timeoutMs: PROBE_MS });
   return parseProbe(stdout, (before + Date.now()) / 2);
 }
+
+/** Asks a site's batch system for its queues. */
+export async function askQueues(site: Scripts, facts: SiteFacts): Promise<QueueFacts> {
+  const asking = facts.scheduler === undefined ? undefined : ASKING[facts.scheduler];
+  if (!asking) return { queues: [], accounts: [] };
+  const { stdout } = await site.script(PROFILE + asking.script, { timeoutMs: PROBE_MS });
+  return asking.parse(sectionsOf(stdout));
+}
+
+/** Whether a site reaches a gateway, by what it has: curl, directly and through its proxy. Undefined: it has none. */
+export async function askEgress(
+  site: Scripts,
+  facts: SiteFacts,
+  gateway: string,
+): Promise<{ direct: string; proxied?: string } | undefined> {
+  if (!facts.programs.curl) return undefined;
+  const url = quote(new URL("/healthz", gateway).href);
+  const curl = (more: string) => `curl -sS -m 15 -o /dev/null -w '%{http_code}\\n' ${more} ${url} 2>&1`;
+  const through = facts.proxy === undefined ? "" : `echo --; ${curl(`-x ${quote(facts.proxy)}`)}`;
+  const { stdout } = await site.script(`${curl("--noproxy '*'")}\n${through}`, { timeoutMs: PROBE_MS });
+  const [direct = "", proxied] = sectionsOf(stdout);
+  return { direct, ...(proxied === undefined ? {} : { proxied }) };
+}
+
+/** Scripts on this machine. */
+export const hereScripts: Scripts = {
+  script: (text, { timeoutMs }) =>
+    new Promise((resolve, reject) => {
+      const child = spawn("/bin/sh", [], {
+        stdio: ["pipe", "pipe", "ignore"],
+        timeout: timeoutMs,
+        killSignal: "SIGKILL",
+      });
+      let stdout = "";
+      child.stdout.setEncoding("utf8").on("data", (piece: string) => {
+        stdout += piece;
+      });
+      child.once("error", (cause) => reject(new ApiError("SITE_UNFIT", `/bin/sh: ${cause.message}`, { cause })));
+      child.once("close", () => resolve({ stdout }));
+      child.stdin.on("error", () => {});
+      child.stdin.end(`{ ${text}\n} </dev/null\n`);
+    }),
+};

@@ -32,6 +32,8 @@ export type SiteFacts = {
   proxy: string | undefined;
 };
 
+/** The site says whole seconds that have passed. */
+const HALF_SECOND_MS = 500;
 /** File systems that exist to be shared. */
 const SHARED = /^(nfs|lustre|gpfs|beegfs|fhgfs|ceph|afs|panfs|wekafs|orangefs|pvfs2|smb2?|cifs|fuse\.?gluster.*)/i;
 
@@ -70,7 +72,7 @@ export function parseProbe(text: string, midpointMs: number): SiteFacts {
     node: /^v\d+\.\d+\.\d+/.exec(said.get("node") ?? "")?.[0].slice(1),
     python: /^Python (\d+\.\d+\.\d+)/.exec(said.get("python") ?? "")?.[1],
     lingers: said.get("systemd") === "user" && said.get("linger") === "Linger=yes",
-    clockOffsetMs: said.has("clock") ? Number(said.get("clock")) * 1_000 - midpointMs : 0,
+    clockOffsetMs: said.has("clock") ? Number(said.get("clock")) * 1_000 + HALF_SECOND_MS - midpointMs : 0,
     freeBytes: said.has("disk.kb") && Number.isFinite(kb) ? kb * 1024 : undefined,
     fileSystem,
     shared: fileSystem !== undefined && SHARED.test(fileSystem),
@@ -82,7 +84,8 @@ export function parseProbe(text: string, midpointMs: number): SiteFacts {
 /** From `glibc 2.36`, `ldd (GNU libc) 2.17` or `musl libc (x86_64)`; the version follows on a line of its own there. */
 export function libcOf(text: string): Libc {
   if (/musl/i.test(text)) return { kind: "musl", version: /\d+\.\d+(\.\d+)?/.exec(text)?.[0] ?? "" };
-  const version = /(?:glibc|libc|ldd)\D*.*?(\d+\.\d+)\s*$/i.exec(text)?.[1];
+  // The last number of the line: the distribution's own stands before it, and `2.11.3` has three parts.
+  const version = /(?:libc|ldd).*?(?<![\d.])(\d+(?:\.\d+)+)\s*$/i.exec(text)?.[1];
   return version ? { kind: "glibc", version } : { kind: "unknown" };
 }
 
