@@ -34,23 +34,28 @@ const TITLE = /^Job Id: (\S+)$/;
 /** The jobs of the plain text; undefined when it holds none. Values go on in lines that begin with a tab. */
 export function blocksOf(stdout: string): Fields[] | undefined {
   if (!stdout.endsWith("\n")) return undefined;
-  const jobs: { id: string; fields: Map<string, string> }[] = [];
+  const jobs: { id: string; fields: Map<string, string>; doubtful: boolean }[] = [];
   let last: string | undefined;
   for (const line of stdout.split("\n")) {
     const id = TITLE.exec(line)?.[1];
     const job = jobs.at(-1);
-    if (id !== undefined) jobs.push({ id, fields: new Map() });
+    if (id !== undefined) jobs.push({ id, fields: new Map(), doubtful: false });
     else if (job && line.startsWith("\t") && last !== undefined) {
       job.fields.set(last, (job.fields.get(last) ?? "") + line.slice(1));
       continue;
     }
     const [, name, value] = NAMES.exec(line) ?? [];
-    // What a variable of the job makes look like a field comes later than the true ones, but for the comment.
-    last = job && name !== undefined && !job.fields.has(name) ? name : undefined;
-    if (job && last !== undefined) job.fields.set(last, value as string);
+    last = name;
+    if (!job || name === undefined) continue;
+    // Twice: lines between two jobs were lost, or a variable with newlines looks like a field.
+    if (job.fields.has(name)) job.doubtful = true;
+    job.fields.set(name, value as string);
   }
   if (jobs.length === 0) return undefined;
-  return jobs.map(({ id, fields }) => ({
+  const times = new Map<string, number>();
+  for (const { id } of jobs) times.set(id, (times.get(id) ?? 0) + 1);
+  const known = jobs.filter(({ id, doubtful }) => !doubtful && times.get(id) === 1);
+  return known.map(({ id, fields }) => ({
     id,
     name: fields.get("Job_Name"),
     state: fields.get("job_state"),
