@@ -46,8 +46,8 @@ const mixedXml = `<Data>${MIXED.map(({ id, name, letter, status }) =>
     "Job",
     element("Job_Id", id) +
       element("Job_Name", name) +
-      element("Error_Path", FILLER) +
       element("job_state", letterOf(letter, "C")) +
+      element("Error_Path", FILLER) +
       element("exit_status", status),
   ),
 ).join("")}</Data>`;
@@ -58,7 +58,7 @@ const mixedJson = JSON.stringify(
     Jobs: Object.fromEntries(
       MIXED.map(({ id, name, letter, status }) => [
         id,
-        { Job_Name: name, Error_Path: FILLER, job_state: letterOf(letter, "F"), Exit_status: status },
+        { Job_Name: name, job_state: letterOf(letter, "F"), Error_Path: FILLER, Exit_status: status },
       ]),
     ),
   },
@@ -67,7 +67,7 @@ const mixedJson = JSON.stringify(
 );
 const mixedText = MIXED.map(
   ({ id, name, letter, status }) =>
-    `Job Id: ${id}\n    Job_Name = ${name}\n    Error_Path = ${FILLER}\n    job_state = ${letterOf(letter, "F")}\n${status === undefined ? "" : `    Exit_status = ${status}\n`}\n`,
+    `Job Id: ${id}\n    Job_Name = ${name}\n    job_state = ${letterOf(letter, "F")}\n    Error_Path = ${FILLER}\n${status === undefined ? "" : `    Exit_status = ${status}\n`}\n`,
 ).join("");
 
 const SUBJECTS: [string, Reader, string[]][] = [
