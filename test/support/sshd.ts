@@ -35,6 +35,8 @@ export type SshdOptions = {
   config?: readonly string[];
   authorize?: string;
   keyType?: "ed25519" | "ecdsa" | "rsa";
+  /** false: it has none */
+  sftp?: boolean;
 };
 
 /** Starts one; `await using` stops it. Sessions have `home` as their home directory, whatever the password file says. */
@@ -135,7 +137,7 @@ export function keygen(path: string, type: "ed25519" | "ecdsa" | "rsa", passphra
 
 function configText(
   { dir, port, hostKey, home }: { dir: string; port: number; hostKey: string; home: string },
-  { config = [], setEnv = {} }: SshdOptions,
+  { config = [], setEnv = {}, sftp = true }: SshdOptions,
 ): string {
   return [
     // OpenSSH takes the first value of each, so a test's own lines come first.
@@ -154,7 +156,7 @@ function configText(
     `SetEnv ${Object.entries({ HOME: home, FARCALL_TEST_SITE: dir, ...setEnv })
       .map(([name, value]) => `${name}="${value}"`)
       .join(" ")}`,
-    "Subsystem sftp internal-sftp",
+    ...(sftp ? ["Subsystem sftp internal-sftp"] : []),
     "",
   ].join("\n");
 }

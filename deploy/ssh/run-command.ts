@@ -1,0 +1,44 @@
+/** A scheduler's commands over an open connection, for `--driver ssh`: as the batch engine runs them on its own machine. */
+import type { RunCommand } from "../../endpoint-agent/provider/batch/run-command.ts";
+import type { SshSession } from "./channels.ts";
+
+/** Variables of the agent's machine that mean nothing at the site. */
+const OF_THIS_MACHINE = new Set([
+  "PATH",
+  "HOME",
+  "USER",
+  "LOGNAME",
+  "SHELL",
+  "TMPDIR",
+  "TZ",
+  "LD_LIBRARY_PATH",
+  "KRB5CCNAME",
+  "XDG_RUNTIME_DIR",
+]);
+
+/** Runs commands where `session` leads; it is asked for each, since a connection that was lost is made again. */
+export function sshRunCommand(session: () => Promise<SshSession>): RunCommand {
+  return async (argv, { input, env, timeoutMs, signal }) => {
+    const ended = { code: null, stdout: "" };
+    const variables = Object.entries(env).filter(([name]) => !OF_THIS_MACHINE.has(name));
+    try {
+      signal?.throwIfAborted();
+      const site = await session();
+      const words = ["env", ...variables.map(([name, value]) => `${name}=${value}`), ...argv];
+      const running = site.exec(words, { stdin: input, timeoutMs });
+      if (!signal) return await running;
+      // The connection stays for the others: only the answer is not waited for.
+      running.catch(() => {});
+      return await Promise.race([running, aborted(signal)]);
+    } catch (error) {
+      // What was cut short has said nothing: its outcome is unknown, never success.
+      return { ...ended, stderr: (error as Error).message };
+    }
+  };
+}
+
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener("abort", () => reject(new Error("the agent ends")), { once: true });
+  });
+}
