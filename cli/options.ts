@@ -39,6 +39,8 @@ export type CallFlags = {
   cores?: number;
   memory?: number;
   gpus?: number;
+  nodes?: number;
+  ranksPerNode?: number;
   env?: string[];
   atMostOnce?: boolean;
   gatewayTimeout: number;
@@ -56,6 +58,12 @@ export function addCallOptions(command: Command): Command {
     .option("--cores <count>", "processor cores that it needs", wholeNumber(1, 4096))
     .option("--memory <MB>", "memory that it needs, and may use", wholeNumber(0, 64 * 1024 * 1024))
     .option("--gpus <count>", "GPUs that it needs", wholeNumber(0, 64))
+    .option(
+      "--nodes <count>",
+      "whole nodes of one block, for a shell command with {launcher} in it",
+      wholeNumber(1, 10_000),
+    )
+    .option("--ranks-per-node <count>", "MPI ranks on each of them; 1 if not said", wholeNumber(1, 4096))
     .option("--env <name=value>", "an environment variable; may be repeated", collect)
     .option("--at-most-once", "never start it a second time, also when it may have been lost")
     .option(
@@ -78,11 +86,14 @@ export function withFlags<F extends AnyFunction>(
 }
 
 function callOptionsOf(flags: CallFlags, signal: AbortSignal): CallOptions {
-  const { endpoint, timeout, ttl, retries, priority, cores, memory, gpus, env, atMostOnce } = flags;
+  const { endpoint, timeout, ttl, retries, priority, cores, memory, gpus, nodes, ranksPerNode, env, atMostOnce } =
+    flags;
   const resources = {
     ...(cores === undefined ? {} : { cores }),
     ...(memory === undefined ? {} : { memoryMb: memory }),
     ...(gpus === undefined ? {} : { gpus }),
+    ...(nodes === undefined ? {} : { nodes }),
+    ...(ranksPerNode === undefined ? {} : { ranksPerNode }),
   };
   return {
     signal,

@@ -34,7 +34,7 @@ umask 077
 dir=${shellWord(options.dir)}
 cd "$dir" || exit 1
 current=$dir/${INCARNATIONS}/$(cat "$dir/${INCARNATIONS}/current" 2>/dev/null)
-unset ${Object.keys(MPIEXEC_VARIABLES).join(" ")} IBRUN_TASKS_PER_NODE
+unset ${[...Object.keys(MPIEXEC_VARIABLES), ...OF_THE_LAUNCH].join(" ")}
 
 node=${nodes === 1 ? "0" : rank(launcher)}
 case "$node" in '' | *[!0-9]*) node=${nodes} ;; esac
@@ -74,6 +74,17 @@ rm -rf "$work"
 exit "$code"
 `;
 }
+
+/** How the managers were launched: ranks that a command starts with the same launcher would be placed and bound alike. */
+const OF_THE_LAUNCH = [
+  "IBRUN_TASKS_PER_NODE",
+  "SLURM_DISTRIBUTION",
+  "SLURM_CPU_BIND",
+  "SLURM_CPU_BIND_LIST",
+  "SLURM_CPU_BIND_TYPE",
+  "SLURM_CPU_BIND_VERBOSE",
+  "SLURM_KILL_BAD_EXIT",
+];
 
 /** The first of the launcher's variables that is set. */
 function rank(launcher: LauncherConfig["type"]): string {

@@ -29,7 +29,7 @@ const ALLOWED = new Set([
   "ZE_AFFINITY_MASK",
   "OMP_NUM_THREADS",
 ]);
-const ALLOWED_PREFIX = /^LC_|^SLURM_(?!JWT)|^PBS_/;
+const ALLOWED_PREFIX = /^LC_|^SLURMD?_(?!JWT)|^PBS_/;
 
 /** The variable by which a worker's leftovers are found: `<manager nonce>/<worker>`. */
 export const WORKER_ENV = "FARCALL_WORKER";
