@@ -8,6 +8,7 @@ import { LAUNCH_SCRIPT } from "./launcher/launch-script.ts";
 import { launchers } from "./launcher/launchers.ts";
 import { managerCommand } from "./launcher/manager-command.ts";
 import { nodeScript } from "./launcher/node-script.ts";
+import { redirectManagers } from "./link/redirect.ts";
 import { BLOCK_ENV, type ManagerConfig, type ManagerDial } from "./manager-config.ts";
 import type { BlockRequest } from "./provider/port.ts";
 
@@ -41,6 +42,7 @@ export function createBlockFiles(options: BlockFilesOptions): BlockFiles {
   const beside = settings.node.nodes !== undefined;
   const mpiLauncher = settings.mpi.launcher ?? (settings.launcher.type === "srun" ? "srun" : "mpiexec");
   const secrets = new Map<string, string>();
+  redirectManagers(dir, options.dial);
   const dirOf = (block: string) => join(dir, block);
   /** What a launcher runs, for blocks on other machines; returns the argv of the block's script. */
   const writeScripts = ({ id, nodes, blockDir }: { id: string; nodes: number; blockDir: string }) => {

@@ -40,18 +40,15 @@ export async function openLink(options: OpenLinkOptions): Promise<ManagerListene
   const port = settings.link.port ?? Number(remembered?.split(" ")[1] ?? 0);
   const listener = await repeated(() => listen(port), port === 0 ? 1 : PORT_TRIES).catch((error) => {
     if (settings.link.port !== undefined) throw error;
-    // Better than no agent: those that run on end at their deadline, new ones find this port.
-    options.log.error({ err: error }, "the port of the last run is taken: its managers will not find this agent");
+    // Its managers are told (redirect.ts), unless they cannot read their files any more: these end at their deadline.
+    options.log.warn({ err: error }, "the port of the last run is taken: another one is used");
     return listen(0);
   });
   const { dial } = listener;
   if (dial.kind === "tls") {
     const note = `${dial.host} ${dial.port}`;
     if (remembered !== undefined && remembered.split(" ")[0] !== dial.host) {
-      options.log.warn(
-        { before: remembered, now: note },
-        "the agent's address has changed: its managers look elsewhere",
-      );
+      options.log.warn({ before: remembered, now: note }, "the agent's address has changed: its managers are told");
     }
     writeFileSync(layout.linkNote, note, { mode: 0o600 });
     options.log.info({ address: note }, "listening for managers");

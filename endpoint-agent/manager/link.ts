@@ -32,8 +32,8 @@ export type LinkEvents = {
   onClose(reason: string): void;
 };
 
-/** Dials the agent until `close`; `authorization` is the header that says who dials. */
-export function dialAgent(dial: ManagerDial, authorization: string, events: LinkEvents): ManagerLink {
+/** Dials until `close`, each time where `whereTo` says; `authorization` is the header that says who dials. */
+export function dialAgent(whereTo: () => ManagerDial, authorization: string, events: LinkEvents): ManagerLink {
   let carrier: Carrier | undefined;
   let socket: WebSocket | undefined;
   let closed = false;
@@ -47,12 +47,13 @@ export function dialAgent(dial: ManagerDial, authorization: string, events: Link
     timer = setTimeout(start, backoff * (0.5 + Math.random() / 2));
   };
   const start = () => {
+    const dial = whereTo();
     carrier = connectTo(dial, HANDSHAKE_MS, {
-      onReady: open,
+      onReady: (stream) => open(dial, stream),
       onFailed: (error) => closed || redial(error.message),
     });
   };
-  const open = (stream: Duplex | undefined) => {
+  const open = (dial: ManagerDial, stream: Duplex | undefined) => {
     if (closed) return stream?.destroy();
     const current = new WebSocket(managerUrl(dial), {
       headers: { authorization },

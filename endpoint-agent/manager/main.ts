@@ -35,7 +35,7 @@ const watchdog = startWatchdog({
   termBeforeMs: deadline.termBeforeMs,
 });
 let session: Session | undefined;
-const link: ManagerLink = dialAgent(config.dial, authorization({ block: config.block, secret }), {
+const link: ManagerLink = dialAgent(whereTo, authorization({ block: config.block, secret }), {
   onRefused: () => lifetime.stop("refused: this block is not wanted", EXIT_DO_NOT_RESTART),
   onOpen: () => session?.onOpen(),
   onFrame: (frame, body) => session?.onFrame(frame, body),
@@ -94,6 +94,15 @@ process.on("SIGHUP", () => {});
 // The first worker's start is the longest part of the first call.
 engine.warmUp();
 log.info({ nonce, pid: process.pid, capacity: config.capacity }, "manager started");
+
+/** The agent may have moved since: then it has written here where to. */
+function whereTo(): ManagerConfig["dial"] {
+  try {
+    return readConfig(values.config, undefined).dial;
+  } catch {
+    return config.dial;
+  }
+}
 
 /** `dir` takes the place of the configuration's: on the node itself, and of this incarnation alone. */
 function readConfig(file: string | undefined, dir: string | undefined): ManagerConfig {

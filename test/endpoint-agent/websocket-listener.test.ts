@@ -47,12 +47,12 @@ async function setUp(kind: keyof typeof places, admit?: () => Admission) {
   return { listener, links, frames, closed: () => closed };
 }
 
-function dial(to: ManagerDial, secret = "a secret") {
+function dial(to: ManagerDial | (() => ManagerDial), secret = "a secret") {
   const received: { frame: AgentToManager; body: Uint8Array }[] = [];
   const closed: string[] = [];
   let opened = 0;
   let refused = 0;
-  const link: Dialler = dialAgent(to, authorization({ block: "block", secret }), {
+  const link: Dialler = dialAgent(typeof to === "function" ? to : () => to, authorization({ block: "block", secret }), {
     onOpen: () => void opened++,
     onRefused: () => void refused++,
     onFrame: (frame, body) => void received.push({ frame, body }),
@@ -126,6 +126,18 @@ describe.each(["unix", "tls"] as const)("the link over %s", (kind) => {
     cleanup.push(() => next.close());
     await waitFor(() => manager.opened() === 2);
     expect(next.dial).toEqual(listener.dial);
+  });
+
+  it("finds the agent at its new place", async () => {
+    const { listener, links } = await setUp(kind);
+    let to = listener.dial;
+    const manager = dial(() => to);
+    await waitFor(() => links.length === 1);
+    const next = await setUp(kind);
+    to = next.listener.dial;
+    await listener.close();
+    await waitFor(() => next.links.length === 1);
+    expect(manager.opened()).toBe(2);
   });
 
   it("lets nobody in while the agent is not ready, and they come again", async () => {
