@@ -26,8 +26,8 @@ export function answers(contact: Contact | undefined, { now, answerMs }: Pick<Ti
   return contact?.connected === true && now() - contact.at < answerMs;
 }
 
-/** `given`: the scheduler has given it up, in these words, though its processes may live. */
-export type Absent = { job: JobId; given: string | undefined };
+/** `given`: the scheduler has given it up, in these words, though its processes may live, if it is not `settled` that they do not. */
+export type Absent = { job: JobId; given: string | undefined; settled: boolean };
 
 export type Absences = {
   /** Lists that were asked for before this need not know the job. */
@@ -80,6 +80,12 @@ export function createAbsences(options: AbsencesOptions): Absences {
     if (past && !past.unproven) return { reason: past.reason, ...(past.taken ? { taken: past.taken } : {}) };
     const code = options.exitCodeOf(block);
     if (code !== undefined && absent.given === undefined) return { reason: "its script has ended" };
+    // By now it would have come up in the history.
+    if (absent.settled && absence.lists >= timing.minLists) {
+      return code === undefined
+        ? { reason: "ended before it was started", taken: true as const }
+        : { reason: absent.given ?? null };
+    }
     if (!isDead(absent.job, absence)) return undefined;
     if (absent.given !== undefined) return { reason: absent.given, taken: true as const };
     return {

@@ -32,6 +32,8 @@ export type ListedJob = {
   hopeless?: true;
   /** gone: the scheduler has given it up, but its processes may live, as after the loss of a node's connection */
   unproven?: true;
+  /** gone: for certain, but only the history tells how; if that does not know it, it was never started */
+  settled?: true;
   /** gone: the site ended it, by walltime, preemption or a cancel: not the fault of what ran in it */
   taken?: true;
 };

@@ -123,10 +123,10 @@ export function createBatchProvider(options: BatchOptions): Provider {
         const { id, block } = parseJobId(job);
         const listed = list?.jobs.get(id);
         const mine = listed && (listed.name === null || listed.name === nameOf(block)) ? listed : undefined;
-        if (mine && !mine.unproven) absences.over(job);
+        if (mine && !mine.unproven && !mine.settled) absences.over(job);
         const status = statusOf(mine, { ended: exitCodeOf(block), answers: answers(options.contactOf(block), timing) });
         if (status) known.set(job, withWords(block, status));
-        else absent.push({ job, given: mine?.reason ?? undefined });
+        else absent.push({ job, given: mine?.reason ?? undefined, settled: mine?.settled ?? false });
       }
       if (!list) return known;
       for (const [job, status] of await absences.judge(absent, list)) {
@@ -195,7 +195,7 @@ function statusOf(
   }
   // The launcher waits for the managers, and they for all that they started.
   if (facts.ended === 0) return { state: "gone", reason: "its script has ended" };
-  if (listed === undefined || listed.unproven) return undefined;
+  if (listed === undefined || listed.unproven || listed.settled) return undefined;
   const { state, reason, hopeless, taken } = listed;
   return { state, reason, ...(hopeless ? { hopeless } : {}), ...(taken ? { taken } : {}) };
 }

@@ -15,7 +15,7 @@ export function stateMeaning(letters: string): Meaning | undefined {
   if (has("d")) return { state: has("rtsSTN") ? "running" : "pending", reason: says("being deleted") };
   // It failed to start, or ended with 100: somebody would have to clear the error.
   if (has("E")) return { state: "held", reason: says("in error: qstat -j tells why"), hopeless: true };
-  if (letters === "z") return { state: "gone", reason: says("ended") };
+  if (letters === "z") return { state: "gone", reason: says("ended"), settled: true };
   if (has("sSTN")) return { state: "held", reason: says("suspended") };
   // On its way to a node that may not answer.
   if (has("t")) return { state: "pending", reason: says("starting") };
@@ -24,10 +24,9 @@ export function stateMeaning(letters: string): Meaning | undefined {
   return has("q") ? { state: "pending", reason: says("waiting") } : undefined;
 }
 
-/** Signals by which the site ends a job: KILL, and USR1, USR2 and XCPU before it; TERM of a machine that is shut down. */
-const FROM_OUTSIDE: ReadonlySet<number> = new Set([137, 138, 140, 143, 152]);
-/** A script that was told that KILL comes, and ended in time. */
-const TERM = 143;
+/** Of a script that was told that KILL comes (USR1, USR2, XCPU; TERM of a machine that is shut down), and ended. */
+const WARNED: ReadonlySet<number> = new Set([138, 140, 143, 152]);
+const KILLED = 137;
 
 /** Of `failed` and `exit_status`. `failed` comes first: with it the other may be 0. Undefined: no end. */
 export function accountMeaning(failed: string, status: string): Meaning | undefined {
@@ -37,11 +36,13 @@ export function accountMeaning(failed: string, status: string): Meaning | undefi
   const code = Number(digits);
   const ended = (reason: string, more: Partial<Meaning> = {}): Meaning => ({ state: "gone", reason, ...more });
   const why = `${words ?? "failed"} (${code})`;
-  if (code === 0) return ended(`exit code ${exit}`, Number(exit) === TERM ? { taken: true } : {});
+  if (code === 0) return ended(`exit code ${exit}`, WARNED.has(Number(exit)) ? { taken: true } : {});
   // It will be, or was, started again.
   if (code === RESCHEDULED) return undefined;
-  if (code === SIGNALLED)
-    return ended(`exit code ${exit}: ${why}`, FROM_OUTSIDE.has(Number(exit)) ? { taken: true } : {});
+  if (code === SIGNALLED) {
+    const outside = Number(exit) === KILLED || WARNED.has(Number(exit));
+    return ended(`exit code ${exit}: ${why}`, outside ? { taken: true } : {});
+  }
   if (code === NO_SHEPHERD) return ended(why, { taken: true, unproven: true });
   if (code === EXIT_100) return ended(why);
   // Limits, and whatever kept it from starting.

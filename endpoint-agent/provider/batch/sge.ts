@@ -12,20 +12,13 @@ export const sge: Dialect = {
   directives: (job) => options(job).map((option) => `#$ ${option}`),
   submit: () => ["qsub", "-terse"],
   submitted: ({ stdout }) => lastLine(stdout, /^\d{1,10}$/),
-  // Not by id: of several ids it leaves out what it does not know, or says so only when it knows none.
-  list: (user) => ["qstat", "-xml", "-u", user],
+  // Not by id: of several ids it leaves out what it does not know. With the last hundred that have ended, of all users.
+  list: (user) => ["qstat", "-xml", "-u", user, "-s", "prsz"],
   listed: (output) => (output.code === 0 ? jobsOf(output.stdout) : undefined),
   history: {
     // It takes one id or one pattern of names. Accounting lags up to 15 s; what was never started is not in it.
-    command: (ids, user, names = []) => [
-      "qacct",
-      "-o",
-      user,
-      "-d",
-      "60",
-      "-j",
-      ids.length === 1 ? (ids[0] as string) : pattern(names),
-    ],
+    command: (ids, user, names = []) =>
+      ids.length === 1 ? ["qacct", "-j", ids[0] as string] : ["qacct", "-o", user, "-j", pattern(names)],
     parse: (output) => (output.code === 0 ? ended(output.stdout) : undefined),
   },
   // It kills at once but for -notify. -f would forget jobs whose node does not answer, whether or not they live.
