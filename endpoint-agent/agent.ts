@@ -58,7 +58,7 @@ export type AgentOptions = {
   /** a newer agent runs this endpoint, or it was deleted: all work must end */
   onFenced(error: ErrorBody): void;
   /** whether the manager, and all that it started, is known to be dead though its block may live on */
-  provenDead(manager: ManagerHello): boolean;
+  provenDead(manager: ManagerHello, silentMs: number): boolean;
 };
 
 export type Agent = {

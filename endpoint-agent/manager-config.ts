@@ -89,6 +89,9 @@ export const MAX_LINK_FRAME_BYTES = 64 * 1024 * 1024;
 /** The environment variable by which every process of a block is found again: `<endpoint>/<block>/<node>`. */
 export const BLOCK_ENV = "FARCALL_BLOCK";
 
+/** The same for what one manager's worker or command has started: `<nonce of the manager>/<worker>`. */
+export const WORKER_ENV = "FARCALL_WORKER";
+
 /** Exit code that tells a supervisor: do not restart this (fenced, refused, or configured wrongly). EX_CONFIG of sysexits. */
 export const EXIT_DO_NOT_RESTART = 78;
 

@@ -23,7 +23,7 @@ export type ManagersOptions = {
   /** when the agent's own work must have been killed, on the clock that counts suspend */
   deadlineAt(): number;
   /** whether a manager that is not connected is known to be dead, with all that it started */
-  provenDead(manager: ManagerHello): boolean;
+  provenDead(manager: ManagerHello, silentMs: number): boolean;
   /** every frame but hello and beat */
   onFrame(manager: Manager, frame: ManagerToAgent, body: Uint8Array): void;
   /** a manager came, or lost its connection, or says goodbye: look at its block */
@@ -233,7 +233,7 @@ export function createManagers(options: ManagersOptions): Managers {
       for (const [nonce, manager] of byNonce) {
         if (manager.link) continue;
         const over = now > manager.deadlineAt + DEAD_AFTER_DEADLINE_MS;
-        if (!over && !options.provenDead(manager.hello)) continue;
+        if (!over && !options.provenDead(manager.hello, now - manager.lastSeenAt)) continue;
         byNonce.delete(nonce);
         dead.push({ manager, tasks: drop(manager) });
       }

@@ -7,7 +7,7 @@ import { type Agent, createAgent } from "./agent.ts";
 import { createBlockFiles } from "./block-files.ts";
 import { type Blocks, createBlocks } from "./blocks.ts";
 import { createBreaker } from "./breaker.ts";
-import { settle } from "./config.ts";
+import { type Settings, settle } from "./config.ts";
 import { readConfigFile } from "./config-file.ts";
 import { type Connection, keepConnected } from "./connection.ts";
 import { createNatsUser, readCredentials } from "./credentials.ts";
@@ -19,8 +19,7 @@ import { endpointLayout } from "./layout.ts";
 import { admission } from "./link/admission.ts";
 import { openLink } from "./link/open-link.ts";
 import { createLog, type Log } from "./log.ts";
-import { bootId, isAlive } from "./process-identity.ts";
-import { killBlockProcesses } from "./provider/block-processes.ts";
+import { createProvenDead } from "./proven-dead.ts";
 import { openProvider } from "./provider/open-provider.ts";
 import { createProxy } from "./proxy.ts";
 
@@ -126,10 +125,11 @@ export async function runAgent(options: RunOptions): Promise<Running> {
     log,
     signal: stopped.signal,
     onFenced: (error) => void onFenced(error),
-    provenDead: (manager) =>
-      manager.bootId === bootId() &&
-      !isAlive(manager) &&
-      killBlockProcesses(`${endpoint}/${manager.block}/${manager.node}`, { exact: true }) === 0,
+    provenDead: createProvenDead({
+      endpoint,
+      local: settings.provider.type === "local",
+      patienceMs: patienceMs(settings),
+    }),
     blocks(parts) {
       const { managers } = parts;
       const { signal } = stopped;
@@ -160,6 +160,11 @@ export async function runAgent(options: RunOptions): Promise<Running> {
     hurry: () => agent?.hurry(),
     leave: stop,
   };
+}
+
+/** Two lists of a scheduler. */
+function patienceMs({ provider }: Settings): number {
+  return provider.type === "local" ? 0 : 2 * provider.statusIntervalMs + 10_000;
 }
 
 /** Repeats while the gateway is away; what it refuses for good is thrown. */

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { decodeValue, encodeValue } from "../../protocol/payload.ts";
 import { INLINE_LIMIT_BYTES } from "../../protocol/task-constants.ts";
 import type { ManagerConfig, ManagerLimits } from "../manager-config.ts";
+import { WORKER_ENV } from "../manager-config.ts";
 import { type Death, endOfDeath, type KillReason } from "./deaths.ts";
 import { cgroupName } from "./leftovers.ts";
 import { createMemoryGuard, type MemoryGuard, type OomCount } from "./memory.ts";
@@ -14,7 +15,7 @@ import { type Capture, createCapture, lastBytes, type OutputTail, outputBytes, o
 import type { Pinning, Pins } from "./pins.ts";
 import type { Wrap } from "./pool.ts";
 import type { ReadPressure } from "./read-pressure.ts";
-import { launcherEnv, scrubbedEnv, WORKER_ENV } from "./scrubbed-env.ts";
+import { launcherEnv, scrubbedEnv } from "./scrubbed-env.ts";
 import { inlineArguments, type Task, type TaskEnd } from "./task.ts";
 import { fillTemplate } from "./template.ts";
 import { signalGroup } from "./worker-process.ts";

@@ -4,8 +4,8 @@
  * and whose parents have ended is not found.
  */
 import { readdirSync, readFileSync } from "node:fs";
+import { WORKER_ENV } from "../manager-config.ts";
 import { cgroupMembers, removeCgroups } from "./cgroup.ts";
-import { WORKER_ENV } from "./scrubbed-env.ts";
 
 export type ProcessInfo = { pid: number; parent: number; session: number };
 

@@ -4,6 +4,7 @@ import type { Frame } from "../../protocol/frame.ts";
 import type { Container } from "../../protocol/function.ts";
 import type { WorkerToManager } from "../../protocol/worker-frames.ts";
 import type { ManagerLimits } from "../manager-config.ts";
+import { WORKER_ENV } from "../manager-config.ts";
 import type { ContainerRequest } from "./container.ts";
 import type { KillReason } from "./deaths.ts";
 import type { Runtime } from "./functions.ts";
@@ -11,7 +12,7 @@ import { cgroupName } from "./leftovers.ts";
 import { createMemoryGuard, type OomCount } from "./memory.ts";
 import type { Pinning, Pins } from "./pins.ts";
 import type { ReadPressure } from "./read-pressure.ts";
-import { scrubbedEnv, WORKER_ENV } from "./scrubbed-env.ts";
+import { scrubbedEnv } from "./scrubbed-env.ts";
 import type { Task, TaskEnd } from "./task.ts";
 import {
   type HandOver,

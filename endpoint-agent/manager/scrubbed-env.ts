@@ -31,9 +31,6 @@ const ALLOWED = new Set([
 ]);
 const ALLOWED_PREFIX = /^LC_|^SLURMD?_(?!JWT)|^PBS_/;
 
-/** The variable by which a worker's leftovers are found: `<manager nonce>/<worker>`. */
-export const WORKER_ENV = "FARCALL_WORKER";
-
 /** Picks the allowed variables of `own` and puts `added` on top. */
 export function scrubbedEnv(own: NodeJS.ProcessEnv, added: Record<string, string>): Record<string, string> {
   const env: Record<string, string> = {};

@@ -8,8 +8,12 @@ export type BlockProcess = ProcessIdentity & { block: string };
 
 /** The processes whose BLOCK_ENV begins with `prefix`; none where there is no /proc. */
 export function findBlockProcesses(prefix: string): BlockProcess[] {
+  return findMarked(BLOCK_ENV, prefix);
+}
+
+function findMarked(variable: string, prefix: string): BlockProcess[] {
   const found: BlockProcess[] = [];
-  const wanted = `${BLOCK_ENV}=`;
+  const wanted = `${variable}=`;
   for (const name of processIds()) {
     let environment: string;
     try {
@@ -18,7 +22,7 @@ export function findBlockProcesses(prefix: string): BlockProcess[] {
       // Ended meanwhile, or somebody else's.
       continue;
     }
-    const entry = environment.split("\0").find((variable) => variable.startsWith(wanted));
+    const entry = environment.split("\0").find((one) => one.startsWith(wanted));
     const block = entry?.slice(wanted.length);
     const pid = Number(name);
     if (block === undefined || !block.startsWith(prefix) || pid === process.pid) continue;
@@ -30,7 +34,15 @@ export function findBlockProcesses(prefix: string): BlockProcess[] {
 
 /** Kills what is left of a block (or with `exact` of one node) and returns how many processes that were. */
 export function killBlockProcesses(prefix: string, options: { exact?: boolean } = {}): number {
-  const left = findBlockProcesses(prefix).filter(({ block }) => !options.exact || block === prefix);
+  return kill(findBlockProcesses(prefix).filter(({ block }) => !options.exact || block === prefix));
+}
+
+/** Kills the processes in which this variable begins with `prefix`, and returns how many they were. */
+export function killMarked(variable: string, prefix: string): number {
+  return kill(findMarked(variable, prefix));
+}
+
+function kill(left: readonly BlockProcess[]): number {
   for (const { pid } of left) {
     try {
       process.kill(pid, "SIGKILL");
