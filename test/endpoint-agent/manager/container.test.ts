@@ -16,10 +16,10 @@ const request: ContainerRequest = {
   command: ["/bin/sh", "-c", "echo $X"],
   env: ["PATH", "X", "FARCALL_TASK"],
   dirs: [
-    { path: "/work/here", readOnly: false },
+    { path: "/scratch/here", readOnly: false },
     { path: "/cache", readOnly: true },
   ],
-  cwd: "/work/here/cwd",
+  cwd: "/scratch/here/cwd",
   pins: { gpus: [], cores: [] },
   memoryMb: 0,
   user: { uid: 1000, gid: 100 },
@@ -33,9 +33,9 @@ const words = (container: Container, change: Partial<ContainerRequest> = {}) =>
 describe("a container's argv", () => {
   it("gives the command its directories, and not the node's own variables", () => {
     const binds = ["/data", "/scratch:/s:ro"];
-    const run = "run --rm --pid=host --network=host --log-driver=none --workdir=/work/here/cwd";
+    const run = "run --rm --pid=host --network=host --log-driver=none --workdir=/scratch/here/cwd";
     const volumes =
-      "--volume=/work/here:/work/here --volume=/cache:/cache:ro --volume=/data:/data --volume=/scratch:/s:ro";
+      "--volume=/scratch/here:/scratch/here --volume=/cache:/cache:ro --volume=/data:/data --volume=/scratch:/s:ro";
     const env = "--env=X --env=FARCALL_TASK";
     expect({
       apptainer: words(of("apptainer", "/images/a.sif", binds)),
@@ -44,9 +44,9 @@ describe("a container's argv", () => {
       podman: words(of("podman", "debian:12", binds)),
     }).toEqual({
       apptainer:
-        "apptainer exec --bind /work/here:/work/here --bind /cache:/cache:ro --bind /data:/data --bind /scratch:/s:ro " +
-        "--pwd /work/here/cwd /images/a.sif",
-      shifter: `shifter --image=docker:debian:12 ${volumes} --workdir=/work/here/cwd`,
+        "apptainer exec --bind /scratch/here:/scratch/here --bind /cache:/cache:ro --bind /data:/data --bind /scratch:/s:ro " +
+        "--pwd /scratch/here/cwd /images/a.sif",
+      shifter: `shifter --image=docker:debian:12 ${volumes} --workdir=/scratch/here/cwd`,
       docker: `docker ${run} ${volumes} ${env} --user=1000:100 --entrypoint= debian:12`,
       podman: `podman ${run} ${volumes} ${env} --userns=keep-id --entrypoint= debian:12`,
     });
