@@ -231,6 +231,10 @@ def f(x):
       });
     }
     for (const [i, id] of fine.entries()) expect((await agent.result(id)).value).toBe(i);
+    // No worker was replaced but those that poison took, and each took one.
+    const workersOf = (ids: string[]) => new Set(ids.map((id) => agent.results.get(`${id}.1`)?.worker));
+    expect(workersOf(poisoned).size).toBe(10);
+    expect(workersOf([...poisoned, ...fine]).size).toBeLessThanOrEqual(10 + 2);
   });
 
   it("keeps workers of different owners apart, and does not leak between them", async () => {
