@@ -21,6 +21,10 @@ afterEach(async () => {
 /** An endpoint whose blocks come from a stand-in for Torque, and whose nodes only a stand-in for aprun reaches. */
 async function start(config: Record<string, unknown>) {
   standIn = createStandIn({ kind: "torque", settings: { np: 32 } });
+  // As on Blue Waters: what follows runs in an image on the compute node.
+  writeFileSync(join(standIn.bin, "bwpy-environ"), '#!/bin/sh\nshift\nexport PBS_IMAGE=bwpy\nexec "$@"\n', {
+    mode: 0o755,
+  });
   const site = {
     provider: {
       type: "torque",
@@ -41,12 +45,15 @@ async function start(config: Record<string, unknown>) {
 
 describe("an endpoint at a stand-in for a Cray with Torque and ALPS", () => {
   it("runs tasks on all nodes of a block, whose managers aprun starts; they reach the agent over TLS, and its successor", async () => {
-    const client = await start({ launcher: { type: "aprun" }, node: { cores: 2, memoryMb: 1_024 } });
+    const client = await start({
+      launcher: { type: "aprun", overrides: ["--", "bwpy-environ", "--"] },
+      node: { cores: 2, memoryMb: 1_024 },
+    });
     const meeting = mkdtempSync(join(tmpdir(), "farcall-meeting-"));
     dirs.push(meeting);
     // More than one node holds: it ends when all four run at the same time.
     const where = client.command(
-      "touch {d}/$FARCALL_TASK; until [ $(ls {d} | wc -l) -ge {n} ]; do sleep 0.1; done; echo $FARCALL_BLOCK",
+      "touch {d}/$FARCALL_TASK; until [ $(ls {d} | wc -l) -ge {n} ]; do sleep 0.1; done; echo $PBS_IMAGE/$FARCALL_BLOCK",
     );
     const calls = Promise.all(Array.from({ length: 4 }, () => where({ d: meeting, n: 5 })));
     const running = stack as TestStack;
@@ -57,6 +64,7 @@ describe("an endpoint at a stand-in for a Cray with Torque and ALPS", () => {
     writeFileSync(join(meeting, "go"), "");
     const results = await calls;
     expect(results.map(({ stdout }) => stdout.trim().split("/").at(-1)).sort()).toEqual(["0", "0", "1", "1"]);
+    for (const { stdout } of results) expect(stdout).toMatch(/^bwpy\//);
     expect(readdirSync(meeting).length).toBe(5);
   });
 
