@@ -82,7 +82,7 @@ export function createManagers(options: ManagersOptions): Managers {
     manager.link?.close();
     manager.link = link;
     manager.lastSeenAt = uptimeMs();
-    const keep = known ? held(manager, hello.holds) : adopt(manager, hello.holds);
+    const keep = known ? held(manager, hello.holds) : adopt(manager, hello);
     unsettled.add(manager);
     if (known) unnamed.set(manager, missing(manager, hello.holds));
     link.send({ kind: "welcome", remainingDeadlineMs: answerDeadline(manager), keep });
@@ -142,14 +142,16 @@ export function createManagers(options: ManagersOptions): Managers {
       return false;
     });
 
-  const adopt = (manager: Manager, holds: readonly HeldLease[]): HeldLease[] =>
-    holds.filter((lease) => {
+  const adopt = (manager: Manager, hello: Hello): HeldLease[] =>
+    hello.holds.filter((lease) => {
       // Handed to another manager meanwhile, or given up: then this copy must not go on.
       if (table.get(lease[0])) return false;
       const task = adoptedTask(lease, manager);
       table.add(task);
       manager.tasks.add(task);
       manager.idleSince = undefined;
+      const hosts = hello.spread?.[task.id];
+      if (hosts) interchange.adoptOnNodes(task, hosts);
       return true;
     });
 
@@ -185,6 +187,12 @@ export function createManagers(options: ManagersOptions): Managers {
     );
     options.turn();
   };
+
+  /** The scheduler has started its block's script again. */
+  const hasSuccessor = (manager: Manager) =>
+    [...byNonce.values()].some(
+      ({ hello, link }) => link && hello.block === manager.hello.block && hello.node === manager.hello.node,
+    );
 
   const drop = (manager: Manager): HeldTask[] => {
     unnamed.delete(manager);
@@ -233,7 +241,8 @@ export function createManagers(options: ManagersOptions): Managers {
       for (const [nonce, manager] of byNonce) {
         if (manager.link) continue;
         const over = now > manager.deadlineAt + DEAD_AFTER_DEADLINE_MS;
-        if (!over && !options.provenDead(manager.hello, now - manager.lastSeenAt)) continue;
+        if (!over && !options.provenDead(manager.hello, hasSuccessor(manager) ? Infinity : now - manager.lastSeenAt))
+          continue;
         byNonce.delete(nonce);
         dead.push({ manager, tasks: drop(manager) });
       }
