@@ -17,6 +17,7 @@ export type BlockStep = "drain" | "cancel" | "kill";
 /** A drained block that is still there after this, and has no work, is cancelled. */
 const DRAIN_MS = 15_000;
 
+const ALERT_MS = 15 * 60_000;
 /** So long before its walltime's end, or this part of it, a block is let go, to be replaced. */
 const DRAIN_BEFORE_END_MS = 120_000;
 const DRAIN_PART = 0.1;
@@ -43,6 +44,12 @@ export function nextStep(
 
 function drainBeforeEndMs({ walltimeMs }: Pick<Block, "walltimeMs">): number {
   return Math.min(DRAIN_BEFORE_END_MS, (walltimeMs ?? 0) * DRAIN_PART);
+}
+
+/** For how long a cancelled block has not ended, once that is worth an alert (FAULTS.md B14). */
+export function minutesOverdue({ cancelledAt }: Pick<Block, "cancelledAt">, now: number): number | undefined {
+  if (cancelledAt === undefined || now - cancelledAt < ALERT_MS) return undefined;
+  return Math.round((now - cancelledAt) / 60_000);
 }
 
 /** Whether the agent wants the block's end. */

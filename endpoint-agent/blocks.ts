@@ -2,7 +2,7 @@
 import type { Heartbeat } from "../protocol/messages.ts";
 import { adoptedBlock, type Block, busyOf, endOf, newBlock, recordOf, snapshotOf, summaryOfBlock } from "./block.ts";
 import type { BlockFiles } from "./block-files.ts";
-import { endOfBlock, isUnwanted, nextStep } from "./block-steps.ts";
+import { endOfBlock, isUnwanted, minutesOverdue, nextStep } from "./block-steps.ts";
 import type { Breaker } from "./breaker.ts";
 import { uptimeMs } from "./clock.ts";
 import type { Settings } from "./config.ts";
@@ -51,8 +51,6 @@ export type Blocks = {
 
 /** A cancelled block that is still there after this is killed, unless the provider says otherwise. */
 const CANCEL_MS = 10_000;
-/** A cancelled block that is still there after this is worth an alert. */
-const ALERT_MS = 15 * 60_000;
 const MIN_CHECK_MS = 50;
 /** Takes over the journal's blocks and begins to look after them. */
 export function createBlocks(options: BlocksOptions): Blocks {
@@ -227,10 +225,9 @@ export function createBlocks(options: BlocksOptions): Blocks {
     const step = nextStep(block, { now, busy: busyOf(own), endsAt: endOf(own), cancelGraceMs });
     if (step === "drain") drain(block, "its walltime ends soon");
     else if (step !== undefined) cancel(block, { force: step === "kill" });
-    if (step === "kill" && now - (block.cancelledAt ?? now) > ALERT_MS) {
-      const minutes = Math.round((now - (block.cancelledAt ?? now)) / 60_000);
-      log.error({ block: block.id, job: block.job, minutes }, "ALERT: the block was cancelled again and does not end");
-    }
+    const minutes = step === "kill" ? minutesOverdue(block, now) : undefined;
+    if (minutes === undefined) return;
+    log.error({ block: block.id, job: block.job, minutes }, "ALERT: the block was cancelled again and does not end");
   };
 
   const check = oneAtATime(async () => {

@@ -54,6 +54,19 @@ describe("an endpoint at a stand-in for Slurm, end to end", () => {
     expect(await task).toBe(2);
   }, 90_000);
 
+  it("B8: a task that waits while submissions fail is told the scheduler's words, and runs once they work", async () => {
+    const words = "sbatch: error: Batch job submission failed: Invalid qos specification";
+    const heal = standIn.fault({ command: "sbatch", do: "answer", code: 1, stderr: `${words}\n` });
+    const task = farcall.function((x: number) => x + 2, { name: "after" }).submit(1);
+    await task.accepted;
+    const messageOf = async () => (await farcall.tasks.get(task.id)).waits?.message ?? "";
+    await waitFor(async () => (await messageOf()).includes(words), { what: "the words" });
+    const [block] = (await farcall.endpoints.get("cluster")).summary?.blocks ?? [];
+    expect(block).toMatchObject({ state: "unknown", reason: words });
+    heal();
+    expect(await task).toBe(3);
+  }, 90_000);
+
   it("B5: a block that is preempted without a warning: its task runs again, and no attempt is counted", async () => {
     const task = farcall
       .function(witness, { name: "work" })
