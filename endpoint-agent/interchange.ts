@@ -1,6 +1,7 @@
 /** Places the tasks that this agent holds on managers. */
 import type { LeaseEntry, LeaseHeader, LeaseSpec } from "../protocol/batch.ts";
 import type { HeldLease } from "../protocol/messages.ts";
+import { createAdoptedNodes } from "./adopted-nodes.ts";
 import { nowMs, uptimeMs } from "./clock.ts";
 import { type HeldTask, heldTask, type TaskTable } from "./held-task.ts";
 import type { Manager } from "./manager.ts";
@@ -20,6 +21,8 @@ export type Interchange = {
   /** Takes a batch from the gateway; `body` is kept until its tasks ended. Returns the specs of the batch. */
   accept(header: Pick<LeaseHeader, "specs" | "tasks">, body: Uint8Array): SpecState[];
   attach(manager: Manager): void;
+  /** A command that went on over the agent's restart has these hosts. */
+  adoptOnNodes(task: HeldTask, hosts: readonly string[]): void;
   /** Forgets a manager and returns the tasks that it had. */
   detach(manager: Manager): HeldTask[];
   /** Frees the task's place. Its lease stays held until the caller removes it from the table. */
@@ -39,6 +42,7 @@ export function createInterchange(table: TaskTable): Interchange {
   const managers = new Set<Manager>();
   const classes = createResourceClasses();
   const specs = createSpecTable(classes);
+  const adoptedNodes = createAdoptedNodes(managers);
   let heldBytes = 0;
 
   const leaveManager = (task: HeldTask) => {
@@ -47,7 +51,7 @@ export function createInterchange(table: TaskTable): Interchange {
     manager.tasks.delete(task);
     if (task.cost) addUnits(manager.free, task.cost, 1);
     if (manager.tasks.size === 0) manager.idleSince = uptimeMs();
-    if (task.spec?.class.resources.nodes !== undefined) leaveNodes(task, manager);
+    if (task.spec?.class.resources.nodes !== undefined || task.others.length > 0) leaveNodes(task, manager);
     task.manager = undefined;
     task.cost = undefined;
   };
@@ -91,7 +95,11 @@ export function createInterchange(table: TaskTable): Interchange {
       heldBytes += offset;
       return states;
     },
-    attach: (manager) => void managers.add(manager),
+    attach(manager) {
+      managers.add(manager);
+      adoptedNodes.attached(manager);
+    },
+    adoptOnNodes: (task, hosts) => void (task.manager && adoptedNodes.runs(task, task.manager, hosts)),
     detach(manager) {
       managers.delete(manager);
       const tasks = [...manager.tasks];

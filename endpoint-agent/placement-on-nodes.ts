@@ -78,7 +78,7 @@ function soonest(usable: readonly Manager[], nodes: number): Manager[] {
 }
 
 /** Nobody has anything of it. */
-function isWhole({ hello, tasks, free, capacity }: Manager): boolean {
+export function isWhole({ hello, tasks, free, capacity }: Manager): boolean {
   return hello.capacity.nodes === undefined && tasks.size === 0 && free.cores === capacity.cores;
 }
 

@@ -30,6 +30,8 @@ export type ManagerToAgent =
       remainingMs: number | null;
       /** what it holds, after a reconnect: unfinished leases; results follow as `results` */
       holds: HeldLease[];
+      /** the hosts of those that run on several nodes, by task */
+      spread?: Record<string, string[]>;
     }
   /**
    * every 2 s, and answered: the answer carries what remains of the agent's deadline. `draining`: it starts nothing more,

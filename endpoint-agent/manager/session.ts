@@ -105,7 +105,7 @@ export function createSession(parts: SessionParts, events: SessionEvents): Sessi
       openedAt = deadline.now();
       heardAt = performance.now();
       held = new Map(engine.holds());
-      const hello: ManagerToAgent = {
+      const hello: ManagerToAgent & { kind: "hello" } = {
         kind: "hello",
         protocol: MANAGER_PROTOCOL,
         secret,
@@ -120,6 +120,8 @@ export function createSession(parts: SessionParts, events: SessionEvents): Sessi
         remainingMs: remainingMs(),
         holds: [...held],
       };
+      const spread = [...engine.intake.tasks.values()].filter(({ hosts }) => hosts !== undefined);
+      if (spread.length > 0) hello.spread = Object.fromEntries(spread.map(({ id, hosts }) => [id, hosts as string[]]));
       link.send(hello);
     },
     onFrame(frame, body) {

@@ -124,6 +124,21 @@ describe("a manager that connects", () => {
     }
   });
 
+  it("A1: keeps the nodes of a command that went on over a restart, in whatever order their managers come", async () => {
+    const { connectReady, managers, interchange, table } = await setUp();
+    const id = testEntries(1)[0]?.id as string;
+    const spread = { [id]: ["n1", "n2", "n3"] };
+    await connectReady(hello({ nonce: "second", node: 1, host: "n2" }));
+    await connectReady(hello({ nonce: "first", node: 0, host: "n1", holds: [[id, 1]], spread }));
+    await connectReady(hello({ nonce: "third", node: 2, host: "n3" }));
+    await connectReady(hello({ nonce: "fourth", node: 3, host: "n4" }));
+    const free = () => managers.of("b1").map((manager) => [manager.hello.host, manager.free.cores > 0]);
+    expect(Object.fromEntries(free())).toEqual({ n1: false, n2: false, n3: false, n4: true });
+    interchange.ended(table.get(id) as never);
+    expect(Object.fromEntries(free())).toEqual({ n1: true, n2: true, n3: true, n4: true });
+    for (const manager of managers.of("b1")) expect(manager.free).toEqual(manager.capacity);
+  });
+
   it("B6: fences the one that a second incarnation replaces", async () => {
     const { connectReady } = await setUp();
     const first = await connectReady();

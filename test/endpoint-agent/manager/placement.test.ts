@@ -59,7 +59,7 @@ function play({ slots, poison, tasks, ewmaMs }: Played) {
     mayStart: () => true,
     askStart() {},
   });
-  const queue = queues.of("ann", "javascript", NEED);
+  const queue = queues.of("ann", NEED, { runtime: "javascript" });
   const fn = { id: "f", time: { ewmaMs, spawns: false } } as KnownFunction;
   const info = { fn, resources: NEED, atMostOnce: false, timeoutMs: 1e9, queue } as unknown as SpecInfo;
   for (let n = 0; n < tasks; n++) {
