@@ -18,13 +18,14 @@ export function terminalPrompter(context: CliContext, options: { json?: boolean 
         throw new ApiError("CONFIG_INVALID", `there is no terminal to ask on: ${shown.trim()}`);
       }
       terminal.status("");
-      process.stderr.write(shown);
       // readline writes what is typed; where it must not be seen, it writes to nowhere.
       const output = echo ? process.stderr : new Writable({ write: (_chunk, _encoding, done) => done() });
       const reader = createInterface({ input: stdin, output, terminal: true });
       reader.on("SIGINT", () => process.kill(process.pid, "SIGINT"));
       try {
-        return await reader.question(echo ? "" : "", { signal });
+        // Only now, when the terminal itself has stopped to show what is typed.
+        if (!echo) process.stderr.write(shown);
+        return await reader.question(echo ? shown : "", { signal });
       } finally {
         reader.close();
         if (!echo) process.stderr.write("\n");

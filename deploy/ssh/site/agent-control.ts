@@ -67,5 +67,5 @@ function controlError(name: string, said: string, state: AgentState | undefined)
       `${name}: the agent has not ended yet; \`farcall endpoint stop --now\` kills its work`,
     );
   }
-  return new ApiError("SSH_FAILED", `${name}: the agent did not start; ${said.slice(-800) || "it said nothing"}`);
+  return new ApiError("UNAVAILABLE", `${name}: the agent did not start; it said: ${said.slice(-800)}`);
 }

@@ -32,7 +32,8 @@ export function launchScript({ node, agent, extension, places, init }: Launch): 
 # Written by farcall endpoint deploy; it is written anew by each.
 umask 077
 cd ${quote(places.endpoint)} || exit 1
-exec </dev/null >>agent.log 2>&1
+# This shell keeps its terminal, if it has one: tmux hangs up on a session that has let go of it.
+exec 3>&1 </dev/null >>agent.log 2>&1
 # What the site sets up for logins: where the scheduler's commands are, and \`module\`.
 farcall_path=$PATH
 if (. /etc/profile) >/dev/null 2>&1; then . /etc/profile >/dev/null 2>&1; fi
@@ -41,7 +42,7 @@ export PATH
 NODE_COMPILE_CACHE=${quote(`${places.data}/node-compile-cache`)}
 export NODE_COMPILE_CACHE
 ${init.join("\n")}
-run() { ${quote(node)} --max-semi-space-size=16 ${quote(`${agent}/endpoint-agent/main.${extension}`)} --dir ${quote(places.endpoint)}; }
+run() { ${quote(node)} --max-semi-space-size=16 ${quote(`${agent}/endpoint-agent/main.${extension}`)} --dir ${quote(places.endpoint)} 3>&-; }
 [ "$1" = forever ] || { run; exit; }
 wait=1
 while :; do
