@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { MANAGERS } from "../../support/managers.ts";
 import { startTestAgent, type TestAgent } from "./test-agent.ts";
 
-describe("a manager with Python tasks", () => {
+describe.each(MANAGERS)("a manager (%s) with Python tasks", (type) => {
   let agent: TestAgent;
   beforeAll(async () => {
-    agent = await startTestAgent();
+    agent = await startTestAgent({ type });
   });
   afterAll(() => agent.stop());
   const py = (text: string, entry = "f") => agent.register({ runtime: "python", entry }, text);

@@ -14,6 +14,7 @@ import { definitionText, type FunctionDefinition } from "../../../protocol/funct
 import { newId } from "../../../protocol/ids.ts";
 import type { AgentToManager, ManagerToAgent } from "../../../protocol/manager-frames.ts";
 import { decodeValue, encodeValue } from "../../../protocol/payload.ts";
+import { type ManagerType, managerArgv, OLDEST_PYTHON } from "../../support/managers.ts";
 
 export type Received = ResultEntry & { value?: unknown; stdoutText: string; stderrText: string; at: number };
 export type CallOptions = Partial<Omit<LeaseSpec, "key" | "function">> & {
@@ -26,6 +27,7 @@ export type TestAgent = Awaited<ReturnType<typeof startTestAgent>>;
 
 type Overrides = Partial<Omit<ManagerConfig, "limits">> & { limits?: Partial<ManagerConfig["limits"]> };
 export type AgentOptions = Overrides & {
+  type?: ManagerType;
   /** ms that the agent says are left of its deadline */
   remainingDeadlineMs?: number;
   /** the agent does not answer starts of at-most-once tasks by itself */
@@ -38,7 +40,14 @@ const COMPILED = fileURLToPath(new URL("../../../node_modules/.cache/farcall-com
 
 /** Starts the server and one manager. */
 export async function startTestAgent(options: AgentOptions = {}) {
-  const { remainingDeadlineMs = 60_000, holdStarts = false, holdTaken = false, limits, ...config } = options;
+  const {
+    remainingDeadlineMs = 60_000,
+    holdStarts = false,
+    holdTaken = false,
+    type = "node",
+    limits,
+    ...config
+  } = options;
   const dir = mkdtempSync(join(tmpdir(), "farcall-manager-test-"));
   const path = join(dir, "agent.sock");
   const functions = new Map<string, { definition: FunctionDefinition; code: Uint8Array }>();
@@ -138,6 +147,7 @@ export async function startTestAgent(options: AgentOptions = {}) {
     capacity: { cores: 2, memoryMb: 4096, gpus: 0 },
     workersPerNode: 2,
     orphanTimeoutMs: 60_000,
+    ...(type === "python" && { python: OLDEST_PYTHON }),
   };
   for (const name of ["manager", "cache"]) mkdirSync(join(dir, name), { mode: 0o700 });
   // What Node compiled is kept between tests: a manager then starts in a third of the time.
@@ -147,14 +157,11 @@ export async function startTestAgent(options: AgentOptions = {}) {
   const file = join(dir, "config.json");
   const merged = { ...base, ...config, limits: { killGraceMs: 500, ...limits } };
   writeFileSync(file, JSON.stringify(merged), { mode: 0o600 });
-  const manager: ChildProcess = spawn(
-    process.execPath,
-    ["--no-warnings", "endpoint-agent/manager/main.ts", "--config", file],
-    {
-      stdio: ["ignore", "inherit", "inherit"],
-      env: { ...process.env, NODE_COMPILE_CACHE: COMPILED },
-    },
-  );
+  const [command, ...args] = managerArgv(type);
+  const manager: ChildProcess = spawn(command, [...args, "--config", file], {
+    stdio: ["ignore", "inherit", "inherit"],
+    env: { ...process.env, NODE_COMPILE_CACHE: COMPILED },
+  });
   const exited = new Promise<number | null>((resolve) => manager.once("exit", (code) => resolve(code)));
 
   /** Waits until `condition` gives something; looks again after every frame. */

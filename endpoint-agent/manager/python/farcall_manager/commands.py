@@ -1,0 +1,190 @@
+"""Shell commands: one process group each, its output captured, its exit code the outcome."""
+import os
+import shutil
+import signal
+
+from farcall_values import decode_value, encode_value
+
+from .clock import now_ms
+from .constants import INLINE_LIMIT_BYTES, WORKER_ENV
+from .deaths import end_of_death, status_of
+from .environment import launcher_env, scrubbed_env
+from .memory import MemoryGuard
+from .on_nodes import launcher_of
+from .output import Capture, last_bytes, output_bytes, output_text
+from .processes import Source, signal_group, start_process
+from .task import End, not_started
+from .template import TemplateError, fill_template
+
+STDERR_WORDS = 2048
+DRAIN_S = 0.3
+
+
+class CommandRun:
+    def __init__(self, name, task, pins, limits):
+        self.name, self.task, self.pins = name, task, pins
+        self.memory = MemoryGuard(task.info.resources["memoryMb"])
+        self.outputs = {"stdout": Capture(limits), "stderr": Capture(limits)}
+        self.started, self.killed, self.pid = False, None, None
+        self.status, self.sources, self.finished = None, {}, False
+
+
+class Commands:
+    """Runs commands; how many at once is the caller's business. `engine` hears of everything."""
+
+    def __init__(self, node, engine):
+        self.node, self.engine = node, engine
+        self.runs, self.count = {}, 0
+
+    def reserve(self, task, pins):
+        """Takes a place for the task; returns the place's name."""
+        self.count += 1
+        run = self.runs[task] = CommandRun("command-%d" % self.count, task, pins, self.node.limits)
+        return run.name
+
+    def start(self, task):
+        run = self.runs[task]
+        run.started, task.started_at = True, now_ms()
+        try:
+            self.launch(run)
+        except (OSError, ValueError, TypeError, TemplateError) as error:
+            end = not_started("LOAD_ERROR", str(error))
+            end.worker = run.name
+            self.finish(run, end)
+
+    def start_answered(self, task, go):
+        run = self.runs.get(task)
+        if run is None or run.started:
+            return False
+        if go:
+            self.start(task)
+        else:
+            del self.runs[task]
+            self.engine.free_command(task, run.pins)
+        return True
+
+    def kill(self, task, reason, grace_ms=None):
+        run = self.runs.get(task)
+        if run is None or run.killed:
+            return
+        run.killed = reason
+        if run.pid is None:
+            return
+        signal_group(run.pid, signal.SIGTERM)
+        grace = self.node.limits["killGraceMs"] if grace_ms is None else grace_ms
+
+        def kill():
+            if self.runs.get(task) is run and run.status is None:
+                signal_group(run.pid, signal.SIGKILL)
+
+        self.node.loop.call_later(grace / 1000, kill)
+
+    def launch(self, run):
+        node, task = self.node, run.task
+        home = os.path.join(node.dir, run.name)
+        temporary = os.path.join(home, "tmp")
+        os.makedirs(temporary, 0o700)
+        on_nodes = launcher_of(task, node.config, temporary)
+        fields = argument_of(task)
+        if on_nodes:
+            fields = dict(fields, launcher=on_nodes[0])
+        script = fill_template(task.info.fn.template, fields)
+        env = dict(node.env, **task.info.cores_env)
+        env.update(on_nodes[1] if on_nodes else {})
+        env.update(node.pinning.env(run.pins))
+        env.update(task.info.fn.definition.get("env") or {})
+        env.update(task.info.spec.get("env") or {})
+        env.update(TMPDIR=temporary, FARCALL_TASK=task.id, FARCALL_ATTEMPT=str(task.attempt + 1))
+        env[WORKER_ENV] = "%s/%s" % (node.nonce, run.name)
+        options = {"cwd": home, "env": (launcher_env if on_nodes else scrubbed_env)(os.environ, env), "cores": run.pins.cores}
+        process = start_process(["/bin/sh", "-c", script], options)
+        run.pid = run.memory.pid = process.pid
+        self.engine.on_group(process.pid, True)
+        for name, stream in (("stdout", process.stdout), ("stderr", process.stderr)):
+            push = lambda data, name=name: self.on_data(run, name, data)  # noqa: E731
+            run.sources[name] = Source(node.loop, stream, push, lambda name=name: self.on_closed(run, name))
+        node.children.watch(process, lambda status: self.on_status(run, status))
+
+    def on_data(self, run, name, data):
+        run.outputs[name].push(data)
+        self.engine.on_output(run.task, name, data)
+
+    def on_closed(self, run, name):
+        run.sources.pop(name, None)
+        self.look(run)
+
+    def on_status(self, run, status):
+        run.status = status
+        # The command's end is its shell's end: what it left running in its group goes with it.
+        signal_group(run.pid, signal.SIGKILL)
+        self.node.loop.call_later(DRAIN_S, self.close, run)
+        self.look(run)
+
+    def close(self, run):
+        for source in list(run.sources.values()):
+            source.end()
+
+    def look(self, run):
+        if run.status is not None and not run.sources and not run.finished:
+            run.finished = True
+            self.finish(run, end_of_command(run))
+
+    def finish(self, run, end):
+        del self.runs[run.task]
+        engine = self.engine
+        if run.pid is not None:
+            engine.on_group(run.pid, False)
+        engine.on_leftovers(run.name, None)
+        if end.data is not None and len(end.data) > INLINE_LIMIT_BYTES:
+            end.file = os.path.join(self.node.uploads, run.name)
+            with open(os.open(end.file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+                file.write(end.data)
+        shutil.rmtree(os.path.join(self.node.dir, run.name), ignore_errors=True)
+        engine.free_command(run.task, run.pins)
+        engine.on_end(run.task, end)
+
+
+def end_of_command(run):
+    stdout, stderr = run.outputs["stdout"].take(), run.outputs["stderr"].take()
+    task = run.task
+    words = last_bytes(stderr, STDERR_WORDS).decode("utf-8", "replace").strip()
+    end = End("succeeded", True, ran_ms=now_ms() - task.started_at, worker=run.name, stdout=stdout, stderr=stderr)
+    exit_code, name = status_of(run.status)
+    if run.killed or name is not None:
+        end.outcome, end.failure = end_of_death(run.status, run.killed, run.memory, words)
+    elif exit_code != 0 and not task.info.spec.get("allowFailure"):
+        said = ": " + words if words else " and wrote nothing to stderr"
+        message = "the command ended with exit code %d%s" % (exit_code, said)
+        end.outcome, end.failure = "failed", {"code": "COMMAND_FAILED", "message": message, "exitCode": exit_code}
+    else:
+        end.encoding, end.data = encode_value(command_result(exit_code, stdout, stderr))
+    return end
+
+
+def command_result(exit_code, stdout, stderr):
+    result = {"stdout": output_text(stdout), "stderr": output_text(stderr), "exitCode": exit_code}
+    if any(output.total > len(output.head) + len(output.tail) for output in (stdout, stderr)):
+        result["truncated"] = True
+    for name, output in (("stdoutBytes", stdout), ("stderrBytes", stderr)):
+        data = output_bytes(output)
+        if data is not None:
+            result[name] = data
+    return result
+
+
+def argument_of(task):
+    body = task.body
+    if task.file is not None:
+        with open(task.file, "rb") as file:
+            body = file.read()
+    args = decode_value(task.encoding, body)
+    if isinstance(args, dict):
+        if args.get("kwargs"):
+            raise TypeError("keyword arguments are for Python functions; pass a command its fields as one object")
+        args = args.get("args") or []
+    first = args[0] if isinstance(args, list) and args else None
+    if first is None:
+        return {}
+    if isinstance(first, dict):
+        return first
+    raise TypeError("a command takes one argument, an object with a field for each {name} in its template")
