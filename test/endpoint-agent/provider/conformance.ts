@@ -80,22 +80,23 @@ export function providerConformance(
     });
 
     it("finds by its name a job that another agent of this endpoint submitted", async () => {
-      const { provider, request, until, start } = world;
+      const { provider, request, until } = world;
       const block = request("sleep 300");
       const job = await provider.submit(block);
       await until(job, (status) => status !== undefined, "the job");
-      const found = await eventually(() => start().find(block.name));
-      expect(found).toBe(job);
+      const other = world.other();
+      expect(await eventually(() => other.provider.find(block.name))).toBe(job);
+      other.stop();
       await provider.cancel([job], { force: false });
       await until(job, isGone, "the end");
     });
 
     it("is certain that a block was never submitted only after it has not come up for a while", async () => {
-      const { request, start } = world;
-      const provider = start();
-      const block = request("true");
+      const block = world.request("true");
+      const { provider, stop } = world.other();
       await expect(provider.find(block.name)).rejects.toThrow("not known");
       expect(await eventually(() => provider.find(block.name))).toBeUndefined();
+      stop();
     });
 
     it("asks for one list for all blocks", async () => {

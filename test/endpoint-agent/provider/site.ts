@@ -34,10 +34,10 @@ export type Site = {
 };
 
 export const FAST: Partial<Timing> = {
-  intervalMs: 200,
-  minIntervalMs: 100,
-  maxIntervalMs: 400,
-  doubtMs: 1_000,
+  intervalMs: 100,
+  minIntervalMs: 50,
+  maxIntervalMs: 200,
+  doubtMs: 500,
   minLists: 2,
   graceMs: 60_000,
 };
@@ -55,7 +55,8 @@ export function createWorld(site: Site, { known = [] as readonly string[] } = {}
   const config = BatchConfig.parse({ commandTimeoutMs: 20_000, ...site.config });
   const dirOf = (block: string) => join(root, block);
   const logFileOf = (block: string) => join(root, block, "log");
-  const start = (changes: Partial<BatchConfig> = {}): Provider =>
+  const requested: string[] = [...known];
+  const create = (signal: AbortSignal, changes: Partial<BatchConfig> = {}): Provider =>
     createBatchProvider({
       dialect,
       config: { ...config, ...changes },
@@ -63,16 +64,16 @@ export function createWorld(site: Site, { known = [] as readonly string[] } = {}
       node: site.node ?? { cores: 1, memoryMb: 512, gpus: 0 },
       dirOf,
       logFileOf,
-      known,
+      known: requested,
       orphanTimeoutMs: 3_600_000,
       contactOf: (block) => contacts.get(block),
       run: runCommand,
       env: site.env ?? process.env,
       log: { warn: (facts, text) => warnings.push(`${text} ${JSON.stringify(facts)}`) },
-      signal: ending.signal,
+      signal,
       timing: { ...FAST, ...site.timing },
     });
-  const provider = start();
+  const provider = create(ending.signal);
   let blocks = 0;
   return {
     provider,
@@ -80,8 +81,11 @@ export function createWorld(site: Site, { known = [] as readonly string[] } = {}
     endpoint,
     warnings,
     contacts,
-    /** another agent of the same endpoint, or one with another configuration */
-    start,
+    /** Another agent of the same endpoint, that knows all blocks so far. Stop it: later ones are strays to it. */
+    other(changes: Partial<BatchConfig> = {}) {
+      const other = new AbortController();
+      return { provider: create(AbortSignal.any([ending.signal, other.signal]), changes), stop: () => other.abort() };
+    },
     nameOf: (block: string) => jobName(endpoint, block, dialect.nameLength),
     dirOf,
     /** Schedulers that spool output deliver it after the end. */
@@ -89,6 +93,7 @@ export function createWorld(site: Site, { known = [] as readonly string[] } = {}
     /** A request whose only node runs this shell text. */
     request(shell: string, { walltimeMs = 600_000 as number | null, nodes = 1 } = {}) {
       const name = `block-${++blocks}-${Math.random().toString(36).slice(2, 8)}`;
+      requested.push(name);
       mkdirSync(dirOf(name), { recursive: true });
       const launch = ["/bin/sh", "-c", shell];
       return {
