@@ -53,7 +53,8 @@ function read(text: string, host: string, settings: Map<string, string[]>): void
         "CONFIG_INVALID",
         `the SSH configuration has a ${match[1]} line, which only OpenSSH can read: install ssh, or give --ssh-config`,
       );
-    } else if (applies && key === "identityfile") settings.set(key, [...(settings.get(key) ?? []), value]);
+    } else if (applies && key === "identityfile")
+      settings.set(key, [...new Set([...(settings.get(key) ?? []), value])]);
     else if (applies && !settings.has(key)) settings.set(key, [value]);
   }
 }

@@ -40,6 +40,7 @@ export function parseTarget(target: string): { user?: string; host: string; port
   if (
     !match ||
     !host ||
+    /[\u0000-\u0020\u007f]/.test(target) ||
     /^-/.test(host) ||
     match[1]?.startsWith("-") ||
     (port !== undefined && (port < 1 || port > 65_535))
