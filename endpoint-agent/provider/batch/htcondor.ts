@@ -60,6 +60,8 @@ function description({ options: config, ...job }: Job, script: string): string {
   return `${[
     ...given,
     "universe = vanilla",
+    // Else the directory of whoever runs condor_submit.
+    `initialdir = ${script.slice(0, script.lastIndexOf("/"))}`,
     `executable = ${script}`,
     "arguments =",
     "transfer_executable = false",
