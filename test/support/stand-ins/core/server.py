@@ -19,6 +19,7 @@ class Server:
         self.state = state
         self.ended = {}
         self.outages = set()
+        self.children = set()
 
     def turn(self):
         """One look at everything. Gives the milliseconds until the next one, or None when nothing is left to do."""
@@ -62,6 +63,7 @@ class Server:
         out = job["out"] if not job.get("spooled") else spool + ".OU"
         err = out if job.get("join") else (job["err"] if not job.get("spooled") else spool + ".ER")
         job["pid"] = sessions.start(job, env, out, err)
+        self.children.add(job["pid"])
 
     def watch(self, job, control):
         if job["pid"] in self.ended:
@@ -69,6 +71,9 @@ class Server:
             job["exit"] = (
                 {"signal": os.WTERMSIG(status)} if os.WIFSIGNALED(status) else {"code": os.WEXITSTATUS(status)}
             )
+        elif job.get("exit") is None and job["pid"] not in self.children and not sessions.members(job["pid"]):
+            # Started by a server that was killed meanwhile: how it ended is lost, as with a restarted MOM.
+            job.update(exit={"signal": signal.SIGKILL}, cause="node-lost")
         if job.get("exit") is not None:
             # Of a job that is being ended, what outlives the top process has until the kill.
             if "term" in job and now_ms() < job["killAt"] and sessions.members(job["pid"]):

@@ -45,15 +45,32 @@ def check(call, given, table):
             raise Refusal("qsub: Unknown resource Resource_List.%s\n" % key, 187)
     if "walltime" in table and not re.fullmatch(r"\d+(\.\d+)?|\d+:\d\d(:\d\d)?", table["walltime"]):
         raise Refusal("qsub: Illegal attribute or resource value Resource_List.walltime\n", 166)
+    illegal = "qsub: Illegal attribute or resource value%s\n"
+    if re.match(r"-", table.get("mem", "")):
+        raise Refusal(illegal % " Resource_List.mem", 166)
+    if not re.fullmatch(r"(free|pack|scatter|vscatter)?(:?(excl|exclhost|shared))?(:?group=\w+)?", table.get("place", "free")):
+        raise Refusal(illegal % " Resource_List.place", 166)
+    if "nodes" in table and not re.match(r"[A-Za-z1-9]", table["nodes"]):
+        zero = table["nodes"].startswith("0")
+        raise Refusal("qsub: node(s) specification error\n" if zero else illegal % " Resource_List.nodes", 241 if zero else 166)
+    for option, known in (("r", "yn"), ("m", "nabej")):
+        if set(given.get(option, "n")) - set(known):
+            raise Refusal("qsub: illegal -%s value\n%s" % (option, USAGE), 2)
+    for key in ("ncpus", "mem", "ngpus", "mpiprocs"):
+        if key in table and ("select" in table or "place" in table):
+            words = 'qsub: "-lresource=" cannot be used with "select" or "place", resource is: %s\n'
+            raise Refusal(words % key, 5)
     if len(given.get("N", "")) > 230 or re.search(r"\s", given.get("N", "")):
         raise Refusal("qsub: illegal -N value\n" + USAGE, 2)
     request = re.fullmatch(r"(\d+)((?::[^:+]+)*)", table.get("select", "1:ncpus=1"))
     if request is None or int(request.group(1)) == 0:
-        raise Refusal("qsub: Illegal attribute or resource value Resource_List.select\n", 166)
+        raise Refusal(illegal % ("" if request else " Resource_List.select"), 166)
     chunk = dict(part.partition("=")[::2] for part in request.group(2).split(":") if part)
     for key in chunk:
         if key not in CHUNK | extra:
             raise Refusal("qsub: Unknown resource: %s\n" % key, 187)
+    if not re.fullmatch(r"\d+", chunk.get("ncpus", "1")):
+        raise Refusal(illegal % " select.ncpus", 166)
     return int(request.group(1)), int(chunk.get("ncpus", 1))
 
 

@@ -62,6 +62,8 @@ def check(call, given, table):
         raise Refusal("[qsub: illegal -N value]\n" + USAGE.replace("[exiting]\n", ""), 2)
     queues = call.settings.get("queues", {"batch": {}, "small": {"maxWalltime": 600}, "normal": {}, "debug": {}})
     queue = given.get("q", "batch").split("@")[0]
+    if len(queue) > 15:
+        raise Refusal("qsub: illegally formed destination: %s\n" % queue, 2)
     if queue not in queues:
         raise Refusal("qsub: submit error (Unknown queue MSG=requested queue not found)\n", 172)
     for key, value in table.items():
