@@ -4,7 +4,7 @@ import { localNode } from "../../deploy/ssh/site/local-node.ts";
 import { askEgress, askQueues, hereScripts, probeSite, type Scripts } from "../../deploy/ssh/site/look.ts";
 import { chooseNode } from "../../deploy/ssh/site/node-choice.ts";
 import { isAtLeast, type SiteFacts } from "../../deploy/ssh/site/probe.ts";
-import type { QueueFacts } from "../../deploy/ssh/site/queues.ts";
+import { ASKING, type QueueFacts } from "../../deploy/ssh/site/queues.ts";
 import { suggestConfig } from "../../deploy/ssh/site/suggest.ts";
 import { resolveConnection } from "../../sdk/options.ts";
 import type { CliContext } from "../context.ts";
@@ -80,6 +80,10 @@ function scheduler(facts: SiteFacts, { queues }: QueueFacts): Finding {
       found: "no batch system",
       next: "Blocks would be processes of this host; is it a login node?",
     };
+  }
+  if (queues.length === 0 && facts.scheduler in ASKING) {
+    const next = "Its commands are there; does the scheduler answer? Queue and limits have to be filled in by hand.";
+    return { check: "scheduler", state: "warning", found: `${facts.scheduler}, which listed no queues`, next };
   }
   const open = queues.filter((queue) => queue.open);
   const names = open.map(({ name, walltimeMs, nodes }) => {

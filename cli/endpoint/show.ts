@@ -1,4 +1,5 @@
 import type { AgentState } from "../../deploy/ssh/site/agent-control.ts";
+import { listRecords, type SiteRecord } from "../../deploy/ssh/site/record.ts";
 import { readConfigFile } from "../../endpoint-agent/config-file.ts";
 import { endpointLayout } from "../../endpoint-agent/layout.ts";
 import type { EndpointView } from "../../protocol/endpoint.ts";
@@ -16,6 +17,7 @@ export async function listEndpoints(context: CliContext, options: { json?: boole
   const rows: EndpointView[] = [];
   for await (const endpoint of farcall.endpoints.list({ limit: 1000 })) rows.push(endpoint);
   const here = new Map(localEndpoints(context.env).map((endpoint) => [endpoint.id, endpoint]));
+  const sites = new Map(listRecords(context.env).map((site) => [site.endpoint, site]));
   if (options.json) {
     return context.terminal.json(rows.map((row) => ({ ...row, local: localFacts(here.get(row.id)) })));
   }
@@ -29,7 +31,7 @@ export async function listEndpoints(context: CliContext, options: { json?: boole
     { title: "BUSY", value: (row) => row.summary?.busy ?? 0, align: "right" },
     { title: "QUEUED", value: (row) => count(row.queued), align: "right" },
     { title: "SEEN", value: (row) => age(row.lastSeenAt, now) },
-    { title: "HERE", value: (row) => hereOf(here.get(row.id)) },
+    { title: "HERE", value: (row) => hereOf(here.get(row.id), sites.get(row.id)) },
     { title: "ID", value: (row) => row.id, min: 8 },
   ];
   context.terminal.table(rows, columns);
@@ -103,8 +105,8 @@ function blocksOf({ summary }: EndpointView): string {
   return summary ? `${summary.blocks.length}/${summary.maxBlocks}` : "-";
 }
 
-function hereOf(local: LocalEndpoint | undefined): string {
-  if (!local) return "-";
+function hereOf(local: LocalEndpoint | undefined, site: SiteRecord | undefined): string {
+  if (!local) return site ? `at ${oneLine(site.target)}` : "-";
   return local.pid === undefined ? "stopped" : "running";
 }
 

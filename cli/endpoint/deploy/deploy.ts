@@ -124,10 +124,26 @@ async function configureAt(
     report.done(`${keep ? "configuration kept" : "configuration written"}, registered as ${known.endpoint}`);
     return known.endpoint;
   }
-  const { endpoint, token } = await farcall.endpoints.create(name, { description: `deployed to ${session.name}` });
+  const { endpoint, token } = await register(farcall, { name, description: `deployed to ${session.name}` });
   await writeCredentials(session, dir, { gateway, endpoint: endpoint.id, token });
   report.done(`${keep ? "configuration kept" : "configuration written"}, now registered as ${endpoint.id}`);
   return endpoint.id;
+}
+
+async function register(
+  farcall: Awaited<ReturnType<CliContext["connect"]>>,
+  { name, description }: { name: string; description: string },
+) {
+  try {
+    return await farcall.endpoints.create(name, { description });
+  } catch (cause) {
+    if (!(cause instanceof ApiError) || cause.code !== "CONFLICT") throw cause;
+    // Its token was shown once, to whoever registered it.
+    const how = `choose another with --name, or \`farcall endpoint delete ${name}\` first`;
+    throw new ApiError("CONFLICT", `an endpoint ${name} exists, and this site does not have its token: ${how}`, {
+      cause,
+    });
+  }
 }
 
 /** Before the agent starts: one that cannot reach the gateway would only wait. A proxy that is needed is written down. */
