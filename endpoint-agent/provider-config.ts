@@ -23,7 +23,10 @@ export const BatchConfig = z.strictObject({
     .meta({ description: "Features that nodes must have." }),
   nodeType: token
     .optional()
-    .meta({ description: "Node type, as xe or xk of Blue Waters: appended to the node request." }),
+    .meta({
+      description:
+        "Node type, as xe or xk of Blue Waters: appended to the node request. In PBS a resource of each chunk, as model=bro.",
+    }),
   parallelEnvironment: token.optional().meta({ description: "SGE's parallel environment for more than one slot." }),
   exclusive: z
     .boolean()
