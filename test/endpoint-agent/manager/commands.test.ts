@@ -1,13 +1,14 @@
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { MANAGERS } from "../../support/managers.ts";
 import { isAlive } from "./support.ts";
 import { startTestAgent, type TestAgent } from "./test-agent.ts";
 
-describe("a manager with shell commands", () => {
+describe.each(MANAGERS)("a manager (%s) with shell commands", (type) => {
   let agent: TestAgent;
   beforeAll(async () => {
-    agent = await startTestAgent();
+    agent = await startTestAgent({ type });
   });
   afterAll(() => agent.stop());
   const command = (template: string, env?: Record<string, string>) =>

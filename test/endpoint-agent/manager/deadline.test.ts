@@ -1,14 +1,12 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
+import { MANAGERS } from "../../support/managers.ts";
+import { registerProgram } from "./programs.ts";
 import { isAlive, nonceOf, processesWith } from "./support.ts";
 import { type AgentOptions, startTestAgent, type TestAgent } from "./test-agent.ts";
 
-/** Ignores SIGTERM, so that only SIGKILL ends it. */
-const STUBBORN = `import { writeFileSync } from "node:fs";
-  export default async (file) => { process.on("SIGTERM", () => {}); writeFileSync(file, String(process.pid)); await new Promise((r) => setTimeout(r, 600_000)); };`;
-
-describe("work without contact", () => {
+describe.each(MANAGERS)("work without contact (%s)", (type) => {
   let agent: TestAgent;
   let nonce: string;
   afterEach(async () => {
@@ -17,10 +15,10 @@ describe("work without contact", () => {
   });
 
   const startWith = async (options: AgentOptions) => {
-    agent = await startTestAgent(options);
+    agent = await startTestAgent({ type, ...options });
     nonce = nonceOf(agent.frames);
     const file = join(agent.dir, "pid");
-    const fn = agent.register({ runtime: "javascript" }, STUBBORN);
+    const fn = registerProgram(agent, type, "stubborn");
     const [id] = agent.submit(fn, [[file]]) as [string];
     const pid = await agent.until(() => existsSync(file) && Number(readFileSync(file, "utf8")), "a pid");
     return { id, pid };
@@ -49,15 +47,14 @@ describe("work without contact", () => {
   });
 
   it("B2: a manager that wakes up after its deadline publishes nothing and starts nothing", async () => {
-    agent = await startTestAgent({ remainingDeadlineMs: 2_500, orphanTimeoutMs: 2_500 });
+    agent = await startTestAgent({ type, remainingDeadlineMs: 2_500, orphanTimeoutMs: 2_500 });
     nonce = nonceOf(agent.frames);
     const file = join(agent.dir, "done");
-    const fn = agent.register(
-      { runtime: "javascript" },
-      `import { appendFileSync } from "node:fs";
-       export default async (file) => { await new Promise((r) => setTimeout(r, 1_000)); appendFileSync(file, "x"); return 1; };`,
+    const fn = registerProgram(agent, type, "noteEnd");
+    agent.submit(
+      fn,
+      Array.from({ length: 4 }, () => [file, 1_000]),
     );
-    agent.submit(fn, [[file], [file], [file], [file]]);
     await agent.until(() => agent.starts.length === 2, "two starts");
     const [watchdog] = processesWith("").filter((pid) => isWatchdogOf(pid, agent.manager.pid as number));
     agent.manager.kill("SIGSTOP");
@@ -96,7 +93,7 @@ describe("work without contact", () => {
 function isWatchdogOf(pid: number, manager: number): boolean {
   try {
     const argv = readFileSync(`/proc/${pid}/cmdline`, "latin1").split("\0");
-    return argv.some((arg) => /watchdog\.[jt]s$/.test(arg)) && argv.includes(String(manager));
+    return argv.some((arg) => /watchdog(\.[jt]s)?$/.test(arg)) && argv.includes(String(manager));
   } catch {
     return false;
   }

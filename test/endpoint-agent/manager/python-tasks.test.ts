@@ -29,7 +29,7 @@ describe.each(MANAGERS)("a manager (%s) with Python tasks", (type) => {
 
   it("runs coroutines, dataclasses and functions that find themselves", async () => {
     const fn = py(
-      "import asyncio, dataclasses, pickle\n@dataclasses.dataclass\nclass P:\n    x: int\nasync def f(x):\n    await asyncio.sleep(0.001)\n    return pickle.loads(pickle.dumps(P(x))).x\n",
+      "import asyncio, pickle\ntry:\n    from dataclasses import dataclass\n    @dataclass\n    class P:\n        x: int\nexcept ImportError:\n    class P:\n        def __init__(self, x):\n            self.x = x\nasync def f(x):\n    await asyncio.sleep(0.001)\n    return pickle.loads(pickle.dumps(P(x))).x\n",
     );
     expect((await agent.call(fn, [4])).value).toBe(4);
   });
@@ -88,7 +88,7 @@ describe.each(MANAGERS)("a manager (%s) with Python tasks", (type) => {
   });
 
   it("says when no Python is there", async () => {
-    const other = await startTestAgent({ python: "/no/such/python" });
+    const other = await startTestAgent({ type, python: "/no/such/python" });
     const fn = other.register({ runtime: "python", entry: "f" }, "def f(): pass\n");
     const { outcome, failure } = await other.call(fn, []);
     expect([outcome, failure?.code]).toEqual(["failed", "LOAD_ERROR"]);

@@ -1,20 +1,20 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
+import { MANAGERS } from "../../support/managers.ts";
+import { type ProgramName, registerProgram } from "./programs.ts";
 import { startTestAgent, type TestAgent } from "./test-agent.ts";
 
-const NOTE = `import { appendFileSync } from "node:fs";
-  export default async (file, ms = 0) => { appendFileSync(file, "x"); await new Promise((r) => setTimeout(r, ms)); return 1; };`;
-
-describe("starts", () => {
+describe.each(MANAGERS)("starts (%s)", (type) => {
   let agent: TestAgent;
+  const program = (name: ProgramName) => registerProgram(agent, type, name);
   afterEach(() => agent.stop());
   const runs = (file: string) => (existsSync(file) ? readFileSync(file, "utf8").length : 0);
 
   it("rule 10: an at-most-once task is handed over only when its start is committed", async () => {
-    agent = await startTestAgent({ holdStarts: true });
+    agent = await startTestAgent({ type, holdStarts: true });
     const file = join(agent.dir, "runs");
-    const fn = agent.register({ runtime: "javascript" }, NOTE);
+    const fn = program("note");
     const [id, other] = agent.submit(fn, [[file], [file]], { delivery: "at-most-once" }) as [string, string];
     await agent.until(() => agent.starts.length === 2, "both asked for");
     // Time in which a manager that did not wait would have run them.
@@ -29,9 +29,9 @@ describe("starts", () => {
   });
 
   it("rule 10: a start is asked for again after a reconnect, and one answer counts once", async () => {
-    agent = await startTestAgent({ holdStarts: true });
+    agent = await startTestAgent({ type, holdStarts: true });
     const file = join(agent.dir, "runs");
-    const fn = agent.register({ runtime: "javascript" }, NOTE);
+    const fn = program("note");
     const [id] = agent.submit(fn, [[file]], { delivery: "at-most-once" }) as [string];
     await agent.until(() => agent.starts.length === 1, "its start");
     await agent.disconnect();
@@ -44,25 +44,22 @@ describe("starts", () => {
   });
 
   it("rule 10: other starts are reported once a task runs for 50 ms, shorter ones never", async () => {
-    agent = await startTestAgent();
+    agent = await startTestAgent({ type });
     const file = join(agent.dir, "runs");
-    const fn = agent.register({ runtime: "javascript" }, NOTE);
+    const fn = program("note");
     for (let i = 0; i < 5; i++) await agent.call(fn, [file]);
     agent.starts.length = 0;
     const [id] = agent.submit(fn, [[file, 400]]) as [string];
     const start = await agent.until(() => agent.starts[0], "its start");
     expect([start.id, agent.results.has(`${id}.1`)]).toEqual([id, false]);
-    expect(start).toMatchObject({ block: "block-1", worker: expect.stringMatching(/^javascript-/) });
+    expect(start).toMatchObject({ block: "block-1", worker: expect.stringMatching(/^(javascript|python)-/) });
     for (let i = 0; i < 20; i++) await agent.call(fn, [file]);
     expect(agent.starts.filter((other) => other.id !== id && !agent.results.has(`${other.id}.1`))).toEqual([]);
   });
 
   it("takes tasks back that a worker holds behind a long one, and runs them elsewhere", async () => {
-    agent = await startTestAgent();
-    const fn = agent.register(
-      { runtime: "javascript" },
-      "export default (ms) => { const end = Date.now() + ms; while (Date.now() < end); return ms; };",
-    );
+    agent = await startTestAgent({ type });
+    const fn = program("busy");
     for (let i = 0; i < 3; i++) await agent.call(fn, [0]);
     const ids = agent.submit(fn, [[3_000], ...Array.from({ length: 60 }, () => [0])]);
     for (const id of ids.slice(1)) await agent.result(id);
@@ -71,13 +68,9 @@ describe("starts", () => {
   });
 
   it("cancels what waits, what is held and what runs, within 2 s", async () => {
-    agent = await startTestAgent();
+    agent = await startTestAgent({ type });
     const file = join(agent.dir, "runs");
-    const fn = agent.register(
-      { runtime: "javascript" },
-      `import { appendFileSync } from "node:fs";
-       export default (file) => { process.on("SIGTERM", () => {}); appendFileSync(file, "x"); for (;;); };`,
-    );
+    const fn = program("stubbornNote");
     const ids = agent.submit(
       fn,
       Array.from({ length: 6 }, () => [file]),
@@ -89,16 +82,13 @@ describe("starts", () => {
     expect(ends.filter((end) => end === "failed true CANCELLED")).toHaveLength(2);
     expect(ends.filter((end) => end === "returned false ")).toHaveLength(4);
     for (const { ranMs } of results) expect(ranMs ?? 0).toBeLessThan(20_000);
-    const quick = agent.register({ runtime: "javascript" }, "export default () => 1;");
+    const quick = program("one");
     expect((await agent.call(quick, [])).value).toBe(1);
   });
 
   it("gives back what no worker has started, when asked", async () => {
-    agent = await startTestAgent();
-    const fn = agent.register(
-      { runtime: "javascript" },
-      "export default (ms) => new Promise((r) => setTimeout(r, ms, ms));",
-    );
+    agent = await startTestAgent({ type });
+    const fn = program("sleep");
     const ids = agent.submit(
       fn,
       Array.from({ length: 10 }, () => [800]),
@@ -115,11 +105,8 @@ describe("starts", () => {
   });
 
   it("drains: finishes what runs, returns the rest, says bye and exits", async () => {
-    agent = await startTestAgent();
-    const fn = agent.register(
-      { runtime: "javascript" },
-      "export default (ms) => new Promise((r) => setTimeout(r, ms, ms));",
-    );
+    agent = await startTestAgent({ type });
+    const fn = program("sleep");
     const ids = agent.submit(
       fn,
       Array.from({ length: 6 }, () => [500]),
@@ -134,9 +121,9 @@ describe("starts", () => {
   });
 
   it("B4: on SIGTERM lets what runs come to its end, returns the rest, and exits", async () => {
-    agent = await startTestAgent();
+    agent = await startTestAgent({ type });
     const file = join(agent.dir, "runs");
-    const fn = agent.register({ runtime: "javascript" }, NOTE);
+    const fn = program("note");
     const ids = agent.submit(fn, [
       [file, 1_000],
       [file, 1_000],
