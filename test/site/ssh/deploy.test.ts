@@ -2,6 +2,7 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { EXIT } from "../../../cli/exit-codes.ts";
+import { parseConfig } from "../../../endpoint-agent/config-file.ts";
 import { type CliHome, createCliHome } from "../../support/cli.ts";
 import { processesUnder } from "../../support/processes.ts";
 import { clientConfig, SSHD, sessionsOf, startSshd, type TestSshd } from "../../support/sshd.ts";
@@ -86,6 +87,45 @@ describe.skipIf(!SSHD)("farcall endpoint deploy, on a real sshd", () => {
     await expect.poll(following.stdout, { timeout: 20_000 }).toMatch(/agent started/);
     following.child.kill("SIGINT");
     expect((await following.done).code).toBe(EXIT.ok);
+  });
+
+  it("says where it is in the list, and what its site is", async () => {
+    expect((await home.run(["endpoint", "list"])).stdout).toMatch(/^site +online.* at site /m);
+    const report = await home.json<{ ok: boolean; findings: { check: string; state: string }[]; config: string }>([
+      "doctor",
+      "--site",
+      "site",
+      "--ssh-config",
+      config,
+    ]);
+    const states = Object.fromEntries(report.findings.map(({ check, state }) => [check, state]));
+    expect(states).toMatchObject({
+      system: "ok",
+      node: "ok",
+      clock: "ok",
+      "agent stays": "ok",
+      gateway: expect.stringMatching(/ok|warning/),
+    });
+    expect(parseConfig(report.config)).toMatchObject({ config: { name: "site" } });
+  });
+
+  it("keeps the name of an endpoint that another site has", async () => {
+    await using other = await startSshd();
+    const elsewhere = clientConfig({ other });
+    const args = [
+      "endpoint",
+      "deploy",
+      "other",
+      "--name",
+      "site",
+      "--ssh-config",
+      elsewhere,
+      "--node",
+      process.execPath,
+    ];
+    const run = await home.run(args);
+    expect(run.stderr).toMatch(/CONFLICT: an endpoint site exists, and this site does not have its token/);
+    expect((await home.json<{ site: { target: string } }>(["endpoint", "status", "site"])).site.target).toBe("site");
   });
 
   it("upgrades it as it was deployed", async () => {
