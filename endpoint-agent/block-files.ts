@@ -11,6 +11,7 @@ import { nodeScript } from "./launcher/node-script.ts";
 import { redirectManagers } from "./link/redirect.ts";
 import { BLOCK_ENV, type ManagerConfig, type ManagerDial } from "./manager-config.ts";
 import type { BlockRequest } from "./provider/port.ts";
+import { pythonManagerFile } from "./python-manager.ts";
 
 /** Logs of managers that are kept, the newest. */
 const KEPT_LOGS = 50;
@@ -36,6 +37,8 @@ export type BlockFilesOptions = {
   env: Readonly<Record<string, string>>;
 };
 
+type ScriptsOf = { id: string; nodes: number; blockDir: string; manager: readonly string[] };
+
 /** The files of blocks, one directory each. */
 export function createBlockFiles(options: BlockFilesOptions): BlockFiles {
   const { settings, dir } = options;
@@ -45,7 +48,7 @@ export function createBlockFiles(options: BlockFilesOptions): BlockFiles {
   redirectManagers(dir, options.dial);
   const dirOf = (block: string) => join(dir, block);
   /** What a launcher runs, for blocks on other machines; returns the argv of the block's script. */
-  const writeScripts = ({ id, nodes, blockDir }: { id: string; nodes: number; blockDir: string }) => {
+  const writeScripts = ({ id, nodes, blockDir, manager }: ScriptsOf) => {
     const { launcher, workers, node } = settings;
     const launchFile = join(blockDir, "launch.sh");
     const nodeFile = join(blockDir, "node.sh");
@@ -53,7 +56,7 @@ export function createBlockFiles(options: BlockFilesOptions): BlockFiles {
       launcher: launcher.type,
       nodes: beside ? 1 : nodes,
       dir: blockDir,
-      command: [process.execPath, options.managerMain],
+      command: manager,
       logPrefix: join(options.logDir, `${id}-`),
       mark: { variable: BLOCK_ENV, prefix: `${options.endpoint}/${id}/` },
       init: workers.init,
@@ -71,6 +74,13 @@ export function createBlockFiles(options: BlockFilesOptions): BlockFiles {
     });
     return ["/bin/sh", launchFile, ...argv];
   };
+  /** What starts a manager, but for its options. */
+  const writeManager = (blockDir: string): string[] => {
+    if (settings.manager === "node") return [process.execPath, options.managerMain];
+    const file = join(blockDir, "farcall-manager.pyz");
+    writeFileSync(file, pythonManagerFile(), { mode: 0o600 });
+    return [settings.workers.python, file];
+  };
   return {
     prepare({ id, nodes, walltimeMs }) {
       const blockDir = dirOf(id);
@@ -83,6 +93,7 @@ export function createBlockFiles(options: BlockFilesOptions): BlockFiles {
       const commands: string[][] = [];
       const logFiles: string[] = [];
       const managers = beside ? 1 : nodes;
+      const manager = writeManager(blockDir);
       for (let node = 0; node < managers; node++) {
         const nodeDir = join(blockDir, `node-${node}`);
         const logFile = join(options.logDir, `${id}-${node}.log`);
@@ -110,11 +121,9 @@ export function createBlockFiles(options: BlockFilesOptions): BlockFiles {
         };
         const configFile = join(blockDir, `node-${node}.json`);
         writeFileSync(configFile, JSON.stringify(config), { mode: 0o600 });
-        const { managerMain } = options;
-        const { init } = settings.workers;
-        commands.push(managerCommand({ node: process.execPath, managerMain, configFile, init }));
+        commands.push(managerCommand({ manager, configFile, init: settings.workers.init }));
       }
-      const launch = writeScripts({ id, nodes, blockDir });
+      const launch = writeScripts({ id, nodes, blockDir, manager });
       return { name: id, nodes, walltimeMs, commands, launch, logFiles, env: options.env, dir: blockDir };
     },
     secretOf(block) {

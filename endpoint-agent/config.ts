@@ -64,6 +64,10 @@ export const EndpointConfig = z
     launcher: LauncherConfig.prefault({}),
     link: LinkConfig.prefault({}),
     mpi: MpiConfig.prefault({}),
+    manager: z.enum(["node", "python"]).default("node").meta({
+      description:
+        "What runs on the nodes. python: a manager in one file for nodes too old for Node.js, run by workers.python (3.6 or newer); it runs Python functions and shell commands, no JavaScript and no containers.",
+    }),
     policy: PolicyConfig.prefault({}),
     node: NodeConfig.prefault({}),
     workers: z

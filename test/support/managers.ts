@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
-import { pythonManagerFile } from "../../endpoint-agent/manager/python-file.ts";
+import { pythonManagerFile } from "../../endpoint-agent/python-manager.ts";
 
 export const MANAGERS = ["node", "python"] as const;
 export type ManagerType = (typeof MANAGERS)[number];

@@ -55,9 +55,9 @@ function sources(): { name: string; bytes: Buffer }[] {
         bytes: readFileSync(fileURLToPath(new URL(`${folder}${name}`, import.meta.url))),
       }));
   return [
-    ...from("./python/", ""),
-    ...from("./python/farcall_manager/", "farcall_manager/"),
-    ...from("../worker/", ""),
+    ...from("./manager/python/", ""),
+    ...from("./manager/python/farcall_manager/", "farcall_manager/"),
+    ...from("./worker/", ""),
   ];
 }
 
