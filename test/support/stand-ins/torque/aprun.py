@@ -7,6 +7,7 @@ import time
 from core import sessions
 from torque import alps
 from torque.alps import Refusal
+from torque.pmi import Pmi
 
 FORWARDED = ("HUP", "INT", "QUIT", "TERM", "ABRT", "USR1", "USR2", "URG", "WINCH")
 
@@ -32,12 +33,17 @@ def run(call, options, command, hosts):
     pass_on = lambda number, _: [kill(pid, number) for pid in running]  # noqa: E731
     for name in FORWARDED:
         signal.signal(getattr(signal, "SIG" + name), pass_on)
+    # For real MPI programs; Cray's own talk to ALPS instead.
+    pmi = Pmi(options) if call.settings.get("pmi") else None
     for rank in range(options["n"]):
         pid = os.fork()
         if pid == 0:
-            start(options, program, command, {"apid": apid, "rank": rank, "host": hosts[rank // options["N"]]})
+            own = pmi.environment(rank) if pmi else {}
+            start(options, program, command, {"apid": apid, "rank": rank, "host": hosts[rank // options["N"]], "env": own})
         running[pid] = rank
         os.write(tell, b"%d\n" % pid)
+    if pmi:
+        pmi.serve()
     while running:
         pid, status = os.wait()
         rank = running.pop(pid, None)
@@ -88,6 +94,7 @@ def start(options, program, command, place):
         alps.bind(options, place["rank"] % options["N"])
         env = dict(os.environ, ALPS_APP_PE=str(place["rank"]), ALPS_APP_ID=str(place["apid"]))
         env.update(ALPS_APP_DEPTH=str(options["d"]), HOSTNAME=place["host"], STAND_IN_PLACE="compute", STAND_IN_HOST=place["host"])
+        env.update(place["env"])
         env.update(options["e"])
         os.execvpe(program, [program] + command[1:], env)
     except OSError as error:
