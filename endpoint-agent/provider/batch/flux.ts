@@ -18,10 +18,10 @@ export const flux: Dialect = {
   submit: () => ["flux", "batch"],
   submitted: ({ stdout }) => decimalId(lastLine(stdout, /^\S+$/) ?? ""),
   // Of this user. By itself it stops at a thousand.
-  list: () => ["flux", "jobs", "-a", "-n", "--count=10000", `--format=${FORMAT}`],
+  list: () => ["flux", "jobs", "-a", "--count=10000", `--format=${FORMAT}`],
   listed: (output) => (output.code === 0 ? jobsOf(output.stdout) : undefined),
   history: {
-    command: (ids) => ["flux", "jobs", "-n", `--format=${FORMAT}`, ...ids],
+    command: (ids) => ["flux", "jobs", `--format=${FORMAT}`, ...ids],
     // 1: some are unknown.
     parse: (output) =>
       output.code === 0 || output.code === 1
@@ -54,11 +54,10 @@ function options({ options: config, ...job }: Job): string[] {
   ];
 }
 
-/** Lines that are none of ours, as a site's banner, say nothing; nothing but such lines is no answer. */
+/** Below the head line, without which it is no list. Lines that are none of ours, as a site's banner, say nothing. */
 function jobsOf(stdout: string): ListedJob[] | undefined {
-  const lines = stdout.split("\n").filter((line) => line.trim() !== "");
-  const jobs = lines.map(fromLine);
-  return lines.length > 0 && jobs.every((job) => job === undefined) ? undefined : onceEach(jobs);
+  const whole = /^JOBID\|/m.test(stdout) && stdout.endsWith("\n");
+  return whole ? onceEach(stdout.split("\n").map(fromLine)) : undefined;
 }
 
 function fromLine(line: string): ListedJob | undefined {

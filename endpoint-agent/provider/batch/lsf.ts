@@ -14,11 +14,10 @@ export const lsf: Dialect = {
     /^Job <(\d+)>/.exec(lastLine(stdout, /^Job <\d+> is submitted to .*queue <[^<>]+>\.$/) ?? "")?.[1],
   // All states of the last hour or so. Not by id: what is unknown becomes a record with an ERROR.
   list: () => ["bjobs", "-a", "-json", "-o", "jobid job_name stat exit_code exit_reason pend_reason"],
-  listed: (output) =>
-    output.code === 0 || isNone(output) ? (isNone(output) ? [] : fromJson(output.stdout)) : undefined,
+  listed: (output) => (isNone(output) ? [] : output.code === 0 ? fromJson(output.stdout) : undefined),
   plain: {
     list: () => ["bjobs", "-a", "-noheader", "-o", "jobid stat exit_code job_name delimiter='|'"],
-    listed: (output) => (output.code === 0 ? (isNone(output) ? [] : fromLines(output.stdout)) : undefined),
+    listed: (output) => (output.code === 0 ? fromLines(output.stdout) : undefined),
   },
   history: {
     // What bjobs has forgotten is in the event logs.
@@ -77,10 +76,10 @@ function fromJson(stdout: string): ListedJob[] | undefined {
 }
 
 function fromLines(stdout: string): ListedJob[] | undefined {
-  const lines = stdout.split("\n").filter((line) => line !== "");
-  const jobs = lines.map((line) => {
+  if (!stdout.endsWith("\n")) return undefined;
+  const jobs = stdout.split("\n").map((line) => {
     const [, id, stat, code, name] = /^(\d+) *\|([A-Z_]+) *\|(-|\d*) *\|(.*)$/.exec(line) ?? [];
-    return fromFields({ JOBID: id, JOB_NAME: name?.trim(), STAT: stat, EXIT_CODE: code });
+    return fromFields({ JOBID: id, JOB_NAME: name, STAT: stat, EXIT_CODE: code });
   });
   // Nothing that could be read is no answer.
   return jobs.some((job) => job !== undefined) ? onceEach(jobs) : undefined;
