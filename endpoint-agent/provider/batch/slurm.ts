@@ -12,8 +12,8 @@ export const slurm: Dialect = {
   // "<id>", or "<id>;<cluster>"
   submitted: ({ stdout }) => /^(\d+)(?:;\S+)?\s*$/.exec(stdout)?.[1],
   // Not by id: one unknown id fails the whole question. Not --json: its shape changes with each release.
-  list: () => ["squeue", "--me", "--noheader", "--states=all", "--format=%i|%t|%T|%r|%S|%j"],
-  listed: (output) => (output.code === 0 ? lines(output, fromSqueue) : undefined),
+  list: () => ["squeue", "--me", "--states=all", "--format=%i|%t|%T|%r|%S|%j"],
+  listed: (output) => (isWhole(output) ? lines(output, fromSqueue) : undefined),
   history: {
     command: (ids) => [
       "sacct",
@@ -75,6 +75,12 @@ function lines(output: CommandOutput, parse: (line: string) => ListedJob | undef
     .filter((job) => job !== undefined);
 }
 
+function isWhole({ code, stdout }: CommandOutput): boolean {
+  return code === 0 && HEADER.test(stdout) && stdout.endsWith("\n");
+}
+
+/** Without it an empty answer would be no different from an empty list. */
+const HEADER = /^ *JOBID\|.*\|NAME *$/m;
 const LISTED = /^ *(\d+)\|([A-Z_]+)\|([A-Z_]+)\|([^|]*)\|([^|]*)\|(.*)$/;
 
 /** The name comes last, as it may hold anything. Array tasks and parts of heterogeneous jobs are not ours. */

@@ -8,6 +8,8 @@ import { createStandIn, type StandIn } from "../../support/stand-ins/stand-in.ts
 import { until } from "../support.ts";
 import { type Bench, ENDPOINT, openBench } from "./batch-support.ts";
 
+const HEADER = "JOBID|ST|STATE|REASON|START_TIME|NAME\n";
+
 describe("jobs that the scheduler loses, doubles or mistakes", () => {
   let standIn: StandIn;
   let bench: Bench;
@@ -105,7 +107,7 @@ describe("jobs that the scheduler loses, doubles or mistakes", () => {
     const provider = bench.engine({ orphanTimeoutMs: 3_600_000 });
     const { job } = await started(provider);
     const [known] = standIn.jobs();
-    const mangled = `${known?.id}|CD|COMPLETED|None|N/A|somebody-elses\n`;
+    const mangled = `${HEADER}${known?.id}|CD|COMPLETED|None|N/A|somebody-elses\n`;
     standIn.fault({ command: "squeue", do: "mangle", text: mangled });
     await lists(provider, job, 4);
     expect(await statusOf(provider, job)).toBeUndefined();
@@ -159,7 +161,7 @@ describe("jobs that the scheduler loses, doubles or mistakes", () => {
     const request = bench.request();
     await expect(provider.submit(request)).rejects.toThrow("Requested node configuration is not available");
     const name = jobName(ENDPOINT, request.name, 64);
-    standIn.fault({ command: "squeue", do: "mangle", text: `7|F|FAILED|BadConstraints|N/A|${name}\n` });
+    standIn.fault({ command: "squeue", do: "mangle", text: `${HEADER}7|F|FAILED|BadConstraints|N/A|${name}\n` });
     await until("it is certain", () =>
       provider.find(request.name).then(
         (job) => job === undefined,

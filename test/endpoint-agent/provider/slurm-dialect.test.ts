@@ -17,6 +17,8 @@ const rowsOf = (name: string) =>
 const squeueRows = rowsOf("slurm-squeue.txt");
 const sacctRows = rowsOf("slurm-sacct.txt");
 const answers = JSON.parse(recording("slurm-answers.json")) as Answer[];
+const HEADER = "JOBID|ST|STATE|REASON|START_TIME|NAME\n";
+const list = (rows: string) => ok(`${HEADER}${rows}${rows === "" || rows.endsWith("\n") ? "" : "\n"}`);
 const ok = (stdout: string): CommandOutput => ({ code: 0, stdout, stderr: "" });
 /** A recorded row in the columns that the dialect asks for. */
 const asked = ([id, code, state, reason, , , name, , start]: string[]) =>
@@ -36,7 +38,7 @@ const job = (options: Partial<Job> = {}, config: Record<string, unknown> = {}): 
 
 describe("the dialect of Slurm", () => {
   it("reads every recorded row of squeue", () => {
-    const listed = new Map(slurm.listed(ok(squeueRows.map(asked).join("\n")))?.map((one) => [one.id, one]));
+    const listed = new Map(slurm.listed(list(squeueRows.map(asked).join("\n")))?.map((one) => [one.id, one]));
     const plain = squeueRows.filter(([id]) => /^\d+$/.test(id as string));
     expect(plain.length).toBeGreaterThan(90);
     for (const [id, , state] of plain) expect(listed.has(id as string), `${id} ${state}`).toBe(true);
@@ -47,7 +49,7 @@ describe("the dialect of Slurm", () => {
   it.each(squeueRows.filter(([id]) => /^\d+$/.test(id as string)).map((row) => [row[2], row[3], row] as const))(
     "understands %s (%s)",
     (state, reason, row) => {
-      const [one] = slurm.listed(ok(asked(row))) ?? [];
+      const [one] = slurm.listed(list(asked(row))) ?? [];
       expect(one).toMatchObject({ id: row[0], name: row[6], state: expected[state as string] });
       expect(one?.reason).toContain(state);
       const waits = one?.state === "pending" || one?.state === "held";
@@ -89,9 +91,24 @@ describe("the dialect of Slurm", () => {
 
   it("asks for epochs, of all this user's jobs, ended ones too, in one command", () => {
     expect(slurm.env).toEqual({ SLURM_TIME_FORMAT: "%s" });
-    expect(slurm.list("alice")).toEqual(["squeue", "--me", "--noheader", "--states=all", "--format=%i|%t|%T|%r|%S|%j"]);
-    const [one] = slurm.listed(ok("5|PD|PENDING|Resources|1795412155|x")) ?? [];
+    expect(slurm.list("alice")).toEqual(["squeue", "--me", "--states=all", "--format=%i|%t|%T|%r|%S|%j"]);
+    const [one] = slurm.listed(list("5|PD|PENDING|Resources|1795412155|x")) ?? [];
     expect(one?.reason).toBe("PENDING (Resources, expected to start 2026-11-23T05:35:55.000Z)");
+  });
+
+  it("B10: an answer without its heading is none, an empty list has one", () => {
+    for (const text of [
+      "",
+      "\n",
+      "<html></html>",
+      "5|PD|PENDING|Resources|N/A|x\n",
+      HEADER.slice(0, -3),
+      `${HEADER}5|PD|PENDING|Res`,
+    ]) {
+      expect(slurm.listed(ok(text)), text).toBeUndefined();
+    }
+    expect(slurm.listed(list(""))).toEqual([]);
+    expect(slurm.listed(ok(`Maintenance on Monday!\n${HEADER}5|PD|PENDING|Resources|N/A|x\n`))).toHaveLength(1);
   });
 
   it("writes what a block asks for, one option a line", () => {
@@ -190,11 +207,12 @@ describe("the dialect of Slurm", () => {
           const from = at % (text.length + 1);
           text = text.slice(0, from) + inserted + text.slice(from + length);
         }
-        for (const one of slurm.listed(ok(text)) ?? []) {
+        for (const one of slurm.listed(list(text)) ?? []) {
           const known = truth.get(one.id);
           if (known?.name !== one.name || one.state === known.state) continue;
           expect.fail(`${known.state} became ${one.state}: ${JSON.stringify(text)}`);
         }
+        slurm.listed(ok(text));
         slurm.history?.parse(ok(text));
         slurm.submitted(ok(text));
       }),

@@ -52,6 +52,8 @@ export function createStandIn({ kind, commands, settings = {} }: StandInOptions)
   const jobs = (): StandInJob[] =>
     ["jobs", "done"]
       .flatMap((folder) => readdirSync(join(dir, folder)).map((name) => join(dir, folder, name)))
+      // A file that is being written has a longer name.
+      .filter((path) => /\/\d+$/.test(path))
       .flatMap((path) => {
         try {
           return [JSON.parse(readFileSync(path, "utf8")) as StandInJob];

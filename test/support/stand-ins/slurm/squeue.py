@@ -10,19 +10,31 @@ SHORT = {
     "TIMEOUT": "TO", "PREEMPTED": "PR", "NODE_FAIL": "NF",
 }  # fmt: skip
 
+HEADINGS = {
+    "%i": "JOBID", "%t": "ST", "%T": "STATE", "%r": "REASON", "%S": "START_TIME", "%e": "END_TIME", "%j": "NAME",
+}  # fmt: skip
+
 
 def main(call):
-    form, everything = "%i|%T|%r|%S|%j", False
+    form, everything, header = "%i|%T|%r|%S|%j", False, True
     for word in call.argv:
         if word.startswith("--format="):
             form = word[len("--format=") :]
         elif word == "--states=all":
             everything = True
-        elif word not in ("--me", "--noheader", "-h"):
+        elif word in ("--noheader", "-h"):
+            header = False
+        elif word != "--me":
             call.answer("", "squeue: unrecognized option '%s'\n" % word, 1)
     rows = [job for job in call.jobs() if everything or job["state"] != "done"]
-    # The newest first, as often as not.
-    call.answer("".join(row(call, job, form) + "\n" for job in reversed(rows)))
+    lines = [row(call, job, form) for job in rows]
+    call.answer("".join(line + "\n" for line in ([headings(form)] if header else []) + lines))
+
+
+def headings(form):
+    for token, title in HEADINGS.items():
+        form = form.replace(token, title)
+    return form
 
 
 def row(call, job, form):
