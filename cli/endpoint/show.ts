@@ -51,7 +51,7 @@ export async function showEndpoint(
   const site = there && {
     target: there.site.target,
     dir: there.site.dir,
-    ...(options.site ? await there.siteState(context, there.site, options) : {}),
+    ...(options.site ? await askSite(there, context, options) : {}),
   };
   if (options.json) {
     const more = { ...(mistake ? { mistake } : {}), ...(site ? { site } : {}) };
@@ -88,17 +88,27 @@ export async function showEndpoint(
   ]);
 }
 
-function siteLine({
-  target,
-  dir,
-  state,
-  pid,
-  host,
-  how,
-}: { target: string; dir: string } & Partial<AgentState>): string {
-  if (state === undefined) return `there: ${target}:${dir}`;
-  const agent = pid === undefined ? "no agent runs" : `its agent is process ${pid}, by ${how}`;
-  return `there: ${oneLine(`${agent}, on ${host ?? "?"}`)}; ${target}:${dir}`;
+type SiteState = Partial<AgentState> & { unreached?: string };
+
+/** A site that cannot be asked is no reason not to say what the gateway knows. */
+async function askSite(
+  { site, siteState }: NonNullable<Awaited<ReturnType<typeof deployed>>>,
+  context: CliContext,
+  options: { json?: boolean },
+): Promise<SiteState> {
+  try {
+    return await siteState(context, site, options);
+  } catch (error) {
+    if (error instanceof ApiError) return { unreached: `${error.code}: ${error.message}` };
+    throw error;
+  }
+}
+
+function siteLine({ target, dir, unreached, ...agent }: { target: string; dir: string } & SiteState): string {
+  if (unreached !== undefined) return `there: ${target}:${dir}, not asked (${oneLine(unreached)})`;
+  if (agent.state === undefined) return `there: ${target}:${dir}`;
+  const runs = agent.pid === undefined ? "no agent runs" : `its agent is process ${agent.pid}, by ${agent.how}`;
+  return `there: ${oneLine(`${runs}, on ${agent.host ?? "?"}`)}; ${target}:${dir}`;
 }
 
 function blocksOf({ summary }: EndpointView): string {

@@ -88,7 +88,8 @@ export async function connectHop(host: SshHost, through: Client | undefined, opt
 function orderedTypes(host: SshHost): ServerHostKeyAlgorithm[] {
   const known = new Set(knownTypes(namesOf(host), readKnownHosts(host.knownHosts)));
   const isKnown = (type: string) => known.has(type.startsWith("rsa-") ? "ssh-rsa" : type);
-  return [...HOST_KEY_TYPES.filter(isKnown), ...HOST_KEY_TYPES.filter((type) => !isKnown(type))];
+  const types: ServerHostKeyAlgorithm[] = [...HOST_KEY_TYPES, ...(host.allowSha1 ? (["ssh-rsa"] as const) : [])];
+  return [...types.filter(isKnown), ...types.filter((type) => !isKnown(type))];
 }
 
 async function streamTo(host: SshHost, through: Client | undefined, signal: AbortSignal): Promise<Duplex> {

@@ -25,6 +25,8 @@ export type SshHost = {
   /** further hosts on the way, from here to there, as `user@host:port` */
   jumps: string[];
   connectTimeoutMs: number | undefined;
+  /** the user has said that its key may sign with SHA-1, as servers before OpenSSH 7.2 do */
+  allowSha1: boolean;
 };
 
 /** Reads the answer of `ssh -G`. */
@@ -55,6 +57,7 @@ export function hostOf(alias: string, answer: string, env: Environment): SshHost
     hashKnownHosts: one("hashknownhosts") === "yes",
     strict: strictOf(one("stricthostkeychecking")),
     jumps: jump === undefined || jump === "none" ? [] : jump.split(","),
+    allowSha1: (one("hostkeyalgorithms") ?? "").split(",").includes("ssh-rsa"),
     connectTimeoutMs: Number.isInteger(timeout) && timeout > 0 ? timeout * 1_000 : undefined,
   };
 }

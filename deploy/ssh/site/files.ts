@@ -1,6 +1,6 @@
 /** What is written at a site: where, and with which content. Pure. */
 import { EXIT_DO_NOT_RESTART } from "../../../endpoint-agent/manager-config.ts";
-import { quote } from "../shell.ts";
+import { quote, quoteAll } from "../shell.ts";
 
 export type SitePlaces = {
   /** agents and Node.js, shared by all endpoints of this user at the site */
@@ -28,6 +28,14 @@ export type Launch = {
 
 /** `launch.sh`: runs the agent; given `forever`, it starts it again when it crashed. */
 export function launchScript({ node, agent, extension, places, init }: Launch): string {
+  const argv = [
+    node,
+    "--max-semi-space-size=16",
+    `${agent}/endpoint-agent/main.${extension}`,
+    "--dir",
+    places.endpoint,
+  ];
+  const command = quoteAll(argv);
   return `#!/bin/sh
 # Written by farcall endpoint deploy; it is written anew by each.
 umask 077
@@ -42,8 +50,9 @@ export PATH
 NODE_COMPILE_CACHE=${quote(`${places.data}/node-compile-cache`)}
 export NODE_COMPILE_CACHE
 ${init.join("\n")}
-run() { ${quote(node)} --max-semi-space-size=16 ${quote(`${agent}/endpoint-agent/main.${extension}`)} --dir ${quote(places.endpoint)} 3>&-; }
-[ "$1" = forever ] || { run; exit; }
+run() { ${command} 3>&-; }
+# By itself it becomes the agent, so that systemd's signals reach it.
+[ "$1" = forever ] || exec ${command} 3>&-
 wait=1
 while :; do
   run
@@ -51,6 +60,8 @@ while :; do
   # 0: it was told to end; ${EXIT_DO_NOT_RESTART}: it would be refused again.
   case $code in 0 | ${EXIT_DO_NOT_RESTART}) exit $code ;; esac
   sleep $wait
+  # It was told to stop while it was down.
+  [ ! -e stop ] || exit 0
   [ $wait -ge 60 ] || wait=$((wait * 2))
 done
 `;

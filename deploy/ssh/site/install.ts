@@ -62,7 +62,7 @@ async function installNode(session: SshSession, options: InstallOptions): Promis
     report.done(`Node.js ${choice.version} of the site: ${choice.path}`);
     return choice.path;
   }
-  const path = `${data}/node-v${choice.version}-${choice.from === "here" ? "linux" : choice.variant}`;
+  const path = `${data}/node-v${choice.version}-${choice.from === "here" ? `linux-${facts.arch}` : choice.variant}`;
   if (await isThere(session, path)) {
     report.done(`Node.js ${await versionOf(session, path)} is there`);
     return path;

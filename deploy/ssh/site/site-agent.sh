@@ -58,6 +58,7 @@ status)
   ;;
 start)
   if running; then echo "state=running pid=$(field pid)"; exit 0; fi
+  rm -f stop
   : >>agent.log
   size=$(wc -c <agent.log)
   uname -n >host
@@ -77,14 +78,22 @@ start)
   exit 1
   ;;
 stop)
-  if [ "$(cat started 2>/dev/null)" = systemd ]; then systemctl --user disable "$unit" >/dev/null 2>&1; fi
+  # For the shell that starts a crashed agent again, and may just be waiting to.
+  : >stop
   if [ "$2" = now ]; then end_with TERM now 20; else end_with TERM later 600; fi
+  ended=$?
+  if [ "$(cat started 2>/dev/null)" = systemd ] && [ $ended = 0 ]; then
+    systemctl --user disable --now "$unit" >/dev/null 2>&1
+  fi
+  exit $ended
   ;;
 leave) end_with USR2 later 30 ;;
 logs) tail -n "$2" agent.log ;;
 follow) exec tail -n "$2" -f agent.log ;;
 remove)
+  : >stop
   end_with TERM now 20 || exit 3
+  if [ "$(cat started 2>/dev/null)" = systemd ]; then systemctl --user disable --now "$unit" >/dev/null 2>&1; fi
   rm -f "$HOME/.config/systemd/user/$unit.service"
   cd / && rm -rf "$directory" && echo state=removed
   ;;

@@ -69,6 +69,33 @@ describe.skipIf(!SSHD)("farcall endpoint deploy, on a real sshd", () => {
     expect((await home.json<{ site: { pid: number } }>(["endpoint", "status", "site"])).site.pid).toBe(site.pid);
   });
 
+  it("starts an agent that crashed again, but not one that was stopped meanwhile", async () => {
+    const agent = async () =>
+      (await home.json<{ site: { pid?: number; state: string } }>(["endpoint", "status", "site"])).site;
+    const crash = async () => process.kill((await agent()).pid as number, "SIGKILL");
+    const first = (await agent()).pid;
+    await crash();
+    await expect.poll(async () => (await agent()).pid ?? first).not.toBe(first);
+    await crash();
+    expect(await home.json(["endpoint", "stop", "site"])).toMatchObject({ state: "not-running" });
+    // The shell that would start it again ends instead.
+    const launchers = () =>
+      processesUnder(join(sshd.home, ".local")).filter((command) => command.includes("launch.sh"));
+    await expect.poll(launchers).toEqual([]);
+    expect((await agent()).state).toBe("not-running");
+    expect(await home.json(["endpoint", "start", "site"])).toMatchObject({ state: "started" });
+  });
+
+  it("says what the gateway knows when the site does not answer", async () => {
+    await sshd.stop();
+    const { stdout, code } = await home.run(["endpoint", "status", "site"]);
+    expect({ stdout, code }).toEqual({
+      code: 0,
+      stdout: expect.stringMatching(/^site: online[\s\S]*not asked \(SSH_FAILED/),
+    });
+    await sshd.start();
+  });
+
   it("shows, restarts, stops and starts it over SSH; each may be repeated", async () => {
     const pid = async () => (await home.json<{ site: { pid?: number } }>(["endpoint", "status", "site"])).site.pid;
     const first = await pid();
