@@ -52,7 +52,9 @@ describe("the published package", () => {
     const strange = packed.filter(
       (path) =>
         !/^(package\.json|README\.md|LICENSE|NOTICE|CHANGELOG\.md|bin\/farcall\.mjs)$/.test(path) &&
-        !/^dist\/(protocol|gateway|endpoint-agent|sdk|cli|deploy)\/.*(\.js|\.d\.ts|\.py|\.sh|\.json|\.yaml)$/.test(path),
+        !/^dist\/(protocol|gateway|endpoint-agent|sdk|cli|deploy)\/.*(\.js|\.d\.ts|\.py|\.sh|\.json|\.yaml)$/.test(
+          path,
+        ),
     );
     expect(strange).toEqual([]);
     expect(packed).toEqual(
