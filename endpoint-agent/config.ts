@@ -66,7 +66,7 @@ export const EndpointConfig = z
     mpi: MpiConfig.prefault({}),
     manager: z.enum(["node", "python"]).default("node").meta({
       description:
-        "What runs on the nodes. python: a manager in one file for nodes too old for Node.js, run by workers.python (3.6 or newer); it runs Python functions and shell commands, no JavaScript and no containers.",
+        "What runs on the nodes. python: a manager in one file for nodes too old for Node.js, run by workers.python (3.6 or newer); it runs Python functions and shell commands, no JavaScript.",
     }),
     policy: PolicyConfig.prefault({}),
     node: NodeConfig.prefault({}),

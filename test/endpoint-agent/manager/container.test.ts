@@ -5,6 +5,7 @@ import { delimiter, join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { type ContainerRequest, inContainer, whyNoWorker } from "../../../endpoint-agent/manager/container.ts";
 import { Container, definitionText, FunctionDefinition } from "../../../protocol/function.ts";
+import { MANAGERS } from "../../support/managers.ts";
 import { startTestAgent, type TestAgent } from "./test-agent.ts";
 
 const of = (runtime: Container["runtime"], image = "debian:12", binds: string[] = []): Container => ({
@@ -141,9 +142,13 @@ afterAll(() => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-describe("a manager with functions in containers", () => {
+describe.each(MANAGERS)("a manager (%s) with functions in containers", (type) => {
+  const increment =
+    type === "node"
+      ? ({ runtime: "javascript", entry: "default", code: "export default (x) => x + 1;" } as const)
+      : ({ runtime: "python", entry: "f", code: "def f(x):\n    return x + 1\n" } as const);
   it("runs commands and workers through the runtime; workers are not shared with other images", async () => {
-    agent = await startTestAgent();
+    agent = await startTestAgent({ type });
     const { register, call } = agent;
     const inImage = (name: string) => ({ container: of("apptainer", name) });
     const command = register({ runtime: "command", ...inImage("one.sif") }, "echo {x} in $IMAGE; pwd");
@@ -164,22 +169,22 @@ describe("a manager with functions in containers", () => {
   });
 
   it("fails the tasks of an image that does not start, and goes on with others", async () => {
-    agent = await startTestAgent();
+    agent = await startTestAgent({ type });
     const { register, call } = agent;
-    const source = "export default (x) => x + 1;";
+    const { code, ...plain } = increment;
     for (let i = 0; i < 4; i++) {
-      const broken = register({ runtime: "javascript", container: of("apptainer", "broken", [`/a${i}`]) }, source);
+      const broken = register({ ...plain, container: of("apptainer", "broken", [`/a${i}`]) }, code);
       const result = await call(broken, [1]);
       expect(result.failure).toMatchObject({ code: "LOAD_ERROR" });
       expect(result.failure?.message).toMatch(/in broken by apptainer: .*no such image/s);
     }
-    const docker = register({ runtime: "javascript", container: of("docker") }, source);
+    const docker = register({ ...plain, container: of("docker") }, code);
     expect((await call(docker, [1])).failure?.message).toMatch(/docker hands no descriptors on/);
-    expect((await call(register({ runtime: "javascript" }, source), [1])).value).toBe(2);
+    expect((await call(register(plain, code), [1])).value).toBe(2);
   });
 
   it.runIf(image !== undefined)("runs commands and workers in real containers of podman", async () => {
-    agent = await startTestAgent({ env: { CONTAINERS_CONF: conf } });
+    agent = await startTestAgent({ type, env: { CONTAINERS_CONF: conf } });
     const { register, call } = agent;
     const container = of("podman", image, ["/etc/hostname:/node-name:ro"]);
     const show = register(
@@ -194,6 +199,7 @@ describe("a manager with functions in containers", () => {
     const slow = register({ runtime: "command", container }, "sleep 60");
     expect((await call(slow, [{}], { timeoutMs: 3_000 })).failure).toMatchObject({ code: "TIMEOUT" });
     expect(existsSync("/node-name")).toBe(false);
+    if (type === "python") return; // its image has no Python
     const source =
       'import { readFileSync } from "node:fs"; export default (x) => [readFileSync("/etc/image", "utf8"), x];';
     const js = register({ runtime: "javascript", container }, source);

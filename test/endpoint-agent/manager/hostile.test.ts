@@ -1,13 +1,40 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { MANAGERS } from "../../support/managers.ts";
+import { registerProgram } from "./programs.ts";
 import { isAlive, nonceOf, processesWith } from "./support.ts";
 import { startTestAgent, type TestAgent } from "./test-agent.ts";
 
-describe("a manager with hostile tasks", () => {
+/** Takes the permits of the tasks behind the thirtieth, and goes on running. */
+const THIEF = {
+  node: `import fs from "node:fs";
+    export default async (x) => {
+      if (x !== 30) return x;
+      try { fs.readSync(5, Buffer.alloc(4096)); } catch {}
+      await new Promise((r) => setTimeout(r, 600_000));
+    };`,
+  python: `import os, sys, time
+def f(x):
+    if x != 30:
+        return x
+    frame = sys._getframe()
+    while not hasattr(frame.f_locals.get('self'), 'permits'):
+        frame = frame.f_back
+    try:
+        os.read(frame.f_locals['self'].permits, 4096)
+    except BlockingIOError:
+        pass
+    time.sleep(600)
+`,
+};
+
+describe.each(MANAGERS)("a manager (%s) with hostile tasks", (type) => {
+  /** What only JavaScript can try. */
+  const inNode = type === "node" ? it : it.skip;
   let agent: TestAgent;
   beforeAll(async () => {
-    agent = await startTestAgent();
+    agent = await startTestAgent({ type });
   });
   afterAll(() => agent.stop());
   const js = (text: string) => agent.register({ runtime: "javascript" }, text);
@@ -19,7 +46,7 @@ describe("a manager with hostile tasks", () => {
       return pids.length === count && pids;
     }, `${count} pids in ${file}`);
 
-  it.each([
+  const daemons: [string, typeof js, string][] = [
     [
       "JavaScript",
       js,
@@ -44,18 +71,22 @@ def f(file):
         time.sleep(0.01)
 `,
     ],
-  ])("W6: kills a daemon that %s left, and keeps the worker", async (name, register, text) => {
-    const file = join(agent.dir, `daemon-${name.length}`);
-    const { outcome, worker } = await agent.call(register(text), [file]);
-    expect(outcome).toBe("succeeded");
-    const [pid] = await pidsIn(file, 1);
-    await agent.until(() => !isAlive(pid as number), "the daemon's end");
-    const again = await agent.call(
-      register === js ? js("export default () => 1;") : py("def f():\n    return 1\n"),
-      [],
-    );
-    expect([again.value, again.worker]).toEqual([1, worker]);
-  });
+  ];
+  it.each(daemons.slice(type === "node" ? 0 : 1))(
+    "W6: kills a daemon that %s left, and keeps the worker",
+    async (name, register, text) => {
+      const file = join(agent.dir, `daemon-${name.length}`);
+      const { outcome, worker } = await agent.call(register(text), [file]);
+      expect(outcome).toBe("succeeded");
+      const [pid] = await pidsIn(file, 1);
+      await agent.until(() => !isAlive(pid as number), "the daemon's end");
+      const again = await agent.call(
+        register === js ? js("export default () => 1;") : py("def f():\n    return 1\n"),
+        [],
+      );
+      expect([again.value, again.worker]).toEqual([1, worker]);
+    },
+  );
 
   it("W6: kills what a command left running, also out of its session", async () => {
     const file = join(agent.dir, "command-daemon");
@@ -65,14 +96,14 @@ def f(file):
     await agent.until(() => !isAlive(pid as number), "the daemon's end");
   });
 
-  it("W6: lets a task keep helpers that live as long as its worker", async () => {
+  inNode("W6: lets a task keep helpers that live as long as its worker", async () => {
     const text = `import { spawn } from "node:child_process"; let helper;
        export default () => { helper ??= spawn("sleep", ["1000"], { stdio: "ignore" }); return [helper.pid, helper.exitCode, helper.signalCode]; };`;
     const first = (await agent.call(js(text), [])).value as unknown[];
     for (let i = 0; i < 5; i++) expect((await agent.call(js(text), [])).value).toEqual([first[0], null, null]);
   });
 
-  it.each([
+  inNode.each([
     ["frames without the token", 'const h = Buffer.from(JSON.stringify({ n: 1, token: "guess", ms: 0 }));'],
     ["frames that are no object", 'const h = Buffer.from("null");'],
     ["garbage", 'const h = Buffer.from("{");'],
@@ -134,7 +165,7 @@ def f():
     ["closes what tasks come by", "try { fs.closeSync(3); } catch {}"],
     ["closes the permits", "try { fs.closeSync(5); } catch {}"],
   ];
-  it.each(meddlers)("W10: a task that %s stalls and breaks no other, in JavaScript", async (_, code) => {
+  inNode.each(meddlers)("W10: a task that %s stalls and breaks no other, in JavaScript", async (_, code) => {
     // Short, so that the worker is given many at a time; each waits a little, so that others wait behind it.
     const fn = js(
       `import fs from "node:fs";
@@ -189,14 +220,7 @@ def f(x):
   });
 
   it("W10: a task that takes the permits behind it and goes on running is ended, and they are not started", async () => {
-    const fn = js(
-      `import fs from "node:fs";
-       export default async (x) => {
-         if (x !== 30) return x;
-         try { fs.readSync(5, Buffer.alloc(4096)); } catch {}
-         await new Promise((r) => setTimeout(r, 600_000));
-       };`,
-    );
+    const fn = type === "node" ? js(THIEF.node) : py(THIEF.python);
     for (let i = 0; i < 5; i++) await agent.call(fn, [0]);
     const ids = agent.submit(
       fn,
@@ -210,8 +234,8 @@ def f(x):
   });
 
   it("W11: poison tasks cost their own workers, each a strike, and all others are done", async () => {
-    const poison = js("export default () => process.kill(process.pid, 'SIGKILL');");
-    const good = js("export default (x) => x;");
+    const poison = registerProgram(agent, type, "poison");
+    const good = registerProgram(agent, type, "same");
     const poisoned: string[] = [];
     const fine: string[] = [];
     for (let i = 0; i < 10; i++) {
@@ -238,9 +262,14 @@ def f(x):
   });
 
   it("keeps workers of different owners apart, and does not leak between them", async () => {
-    const fn = js(
-      "globalThis.secret ??= undefined; export default (x) => { const seen = globalThis.secret; globalThis.secret = x; return [process.pid, seen ?? null]; };",
-    );
+    const fn =
+      type === "node"
+        ? js(
+            "globalThis.secret ??= undefined; export default (x) => { const seen = globalThis.secret; globalThis.secret = x; return [process.pid, seen ?? null]; };",
+          )
+        : py(
+            "import os, sys\ndef f(x):\n    seen, sys.secret = getattr(sys, 'secret', None), x\n    return [os.getpid(), seen]\n",
+          );
     const pids = new Map<string, Set<number>>();
     for (let i = 0; i < 6; i++) {
       for (const owner of ["ann", "bob", "cy"]) {
@@ -258,12 +287,9 @@ def f(x):
   });
 
   it("I6: leaves no process and no file when it is stopped", async () => {
-    const other = await startTestAgent();
+    const other = await startTestAgent({ type });
     const nonce = nonceOf(other.frames);
-    const fn = other.register(
-      { runtime: "javascript" },
-      "import { spawn } from 'node:child_process'; export default () => { spawn('sleep', ['1000'], { detached: true }); for (;;); };",
-    );
+    const fn = registerProgram(other, type, "daemonParent");
     other.submit(fn, [[]]);
     await other.until(
       () => processesWith(`FARCALL_WORKER=${nonce}/`).length >= 2 && other.starts.length === 1,

@@ -1,20 +1,22 @@
 import { execFileSync } from "node:child_process";
 import { afterEach, describe, expect, it } from "vitest";
 import { createMemoryCgroup } from "../../../endpoint-agent/manager/cgroup.ts";
+import { MANAGERS } from "../../support/managers.ts";
+import { registerProgram } from "./programs.ts";
 import { nonceOf } from "./support.ts";
 import { startTestAgent, type TestAgent } from "./test-agent.ts";
 
 const probe = createMemoryCgroup(`farcall-probe-${process.pid}`, 64);
 probe?.remove();
 
-describe("memory of tasks", () => {
+describe.each(MANAGERS)("memory of tasks (manager: %s)", (type) => {
   let agent: TestAgent;
   afterEach(() => agent.stop());
 
-  it.runIf(probe)(
+  it.runIf(probe && type === "node")(
     "W2: where a cgroup can be made, the kernel ends what grows at once, and others are unharmed",
     async () => {
-      agent = await startTestAgent();
+      agent = await startTestAgent({ type });
       // Faster than any watch: 1 GB in one step.
       const fn = agent.register(
         { runtime: "python", entry: "f" },
@@ -50,7 +52,7 @@ describe("memory of tasks", () => {
   );
 
   it("W2: packs tasks by their memory, so that a node's is never promised twice", async () => {
-    agent = await startTestAgent({ capacity: { cores: 4, memoryMb: 1000, gpus: 1 }, workersPerNode: 4 });
+    agent = await startTestAgent({ type, capacity: { cores: 4, memoryMb: 1000, gpus: 1 }, workersPerNode: 4 });
     const fn = agent.register(
       { runtime: "command" },
       'mkdir "{dir}/$$"; ls "{dir}" | wc -l; sleep 0.1; rmdir "{dir}/$$"',
@@ -73,11 +75,8 @@ describe("memory of tasks", () => {
   });
 
   it("lets a large task have its turn though small ones keep coming", async () => {
-    agent = await startTestAgent({ capacity: { cores: 2, memoryMb: 0, gpus: 0 } });
-    const fn = agent.register(
-      { runtime: "javascript" },
-      "export default (ms) => new Promise((r) => setTimeout(r, ms, ms));",
-    );
+    agent = await startTestAgent({ type, capacity: { cores: 2, memoryMb: 0, gpus: 0 } });
+    const fn = registerProgram(agent, type, "sleep");
     const small: string[] = agent.submit(
       fn,
       Array.from({ length: 6 }, () => [300]),

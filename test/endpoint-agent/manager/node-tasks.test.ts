@@ -1,5 +1,7 @@
 import { readdirSync, readlinkSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { MANAGERS } from "../../support/managers.ts";
+import { registerProgram } from "./programs.ts";
 import { isAlive, nonceOf, processesWith } from "./support.ts";
 import { startTestAgent, type TestAgent } from "./test-agent.ts";
 
@@ -122,11 +124,11 @@ describe("a manager with JavaScript tasks", () => {
   });
 });
 
-describe("a manager whose workers are idle", () => {
+describe.each(MANAGERS)("a manager (%s) whose workers are idle", (type) => {
   it("ends them after a while, whatever they wait for, and starts others when they are needed", async () => {
-    const agent = await startTestAgent({ limits: { workerIdleMs: 100, killGraceMs: 60_000 } });
+    const agent = await startTestAgent({ type, limits: { workerIdleMs: 100, killGraceMs: 60_000 } });
     const nonce = nonceOf(agent.frames);
-    const js = agent.register({ runtime: "javascript" }, "export default () => process.pid;");
+    const js = registerProgram(agent, type, "pid");
     const py = agent.register({ runtime: "python", entry: "f" }, "import os\ndef f():\n    return os.getpid()\n");
     const pids = [(await agent.call(js, [])).value, (await agent.call(py, [])).value] as number[];
     await agent.until(() => processesWith(`FARCALL_WORKER=${nonce}/`).length === 0, "their end");
@@ -137,9 +139,9 @@ describe("a manager whose workers are idle", () => {
   });
 });
 
-describe("a manager whose workers do not start", () => {
+describe.each(MANAGERS)("a manager (%s) whose workers do not start", (type) => {
   it("B15: returns its tasks, says why and ends", async () => {
-    const agent = await startTestAgent({ python: "/bin/false" });
+    const agent = await startTestAgent({ type, python: "/bin/false" });
     const fn = agent.register({ runtime: "python", entry: "f" }, "def f(): pass\n");
     expect(await agent.call(fn, [])).toMatchObject({ outcome: "returned" });
     expect(await agent.exited).toBe(0);

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
 import { createPinning, type Pins, parseCoreList } from "../../../endpoint-agent/manager/pins.ts";
 import { coresOfTask, usualCores } from "../../../endpoint-agent/manager/task-cores.ts";
+import { MANAGERS, type ManagerType } from "../../support/managers.ts";
 import { type AgentOptions, startTestAgent, type TestAgent } from "./test-agent.ts";
 
 let agent: TestAgent | undefined;
@@ -14,7 +15,8 @@ const start = async (options: AgentOptions) => {
   agent = await startTestAgent(options);
   return agent;
 };
-const capacity = (cores: number, gpus: number) => ({
+const capacity = (type: ManagerType, cores: number, gpus: number) => ({
+  type,
   capacity: { cores, memoryMb: 4_096, gpus },
   workersPerNode: cores,
 });
@@ -85,9 +87,9 @@ describe("a task's cores", () => {
   });
 });
 
-describe("a manager with GPUs", () => {
+describe.each(MANAGERS)("a manager (%s) with GPUs", (type) => {
   it("gives each command that runs its own, and none to those that asked for none", async () => {
-    const { register, submit, result, call } = await start(capacity(4, 3));
+    const { register, submit, result, call } = await start(capacity(type, 4, 3));
     const show = register({ runtime: "command" }, "sleep {s}; echo $CUDA_VISIBLE_DEVICES/$HIP_VISIBLE_DEVICES");
     const resources = { cores: 1, memoryMb: 0, gpus: 1 };
     const ids = submit(show, Array(3).fill([{ s: 0.5 }]), { resources });
@@ -98,31 +100,37 @@ describe("a manager with GPUs", () => {
   });
 
   it("gives each worker its own for its life; idle ones make room for other needs", async () => {
-    const { register, submit, result, call } = await start(capacity(4, 2));
-    const js = register(
-      { runtime: "javascript" },
-      `export default async (ms) => { await new Promise((r) => setTimeout(r, ms)); return ${JSON.stringify(SEEN)}.map((n) => process.env[n]).join("/") + " " + process.pid; }`,
-    );
+    const { register, submit, result, call } = await start(capacity(type, 4, 2));
+    const show =
+      "import os, time\ndef f(ms):\n    time.sleep(ms / 1000)\n" +
+      `    return "/".join(os.environ.get(n, "") for n in ${JSON.stringify(SEEN)}) + " %d" % os.getpid()\n`;
+    const first =
+      type === "python"
+        ? register({ runtime: "python", entry: "f" }, show)
+        : register(
+            { runtime: "javascript" },
+            `export default async (ms) => { await new Promise((r) => setTimeout(r, ms)); return ${JSON.stringify(SEEN)}.map((n) => process.env[n]).join("/") + " " + process.pid; }`,
+          );
     const python = register(
       { runtime: "python", entry: "show" },
       'import os\ndef show():\n    return os.environ["CUDA_VISIBLE_DEVICES"]\n',
     );
     const one = { cores: 1, memoryMb: 0, gpus: 1 };
-    const ids = submit(js, [[500], [500]], { resources: one });
+    const ids = submit(first, [[500], [500]], { resources: one });
     const seen = (await Promise.all(ids.map((id) => result(id)))).map(({ value }) => String(value));
     expect(seen.map((text) => text.split(" ")[0]).sort()).toEqual(["0/0/0/0", "1/1/0/1"]);
     // Warm, and on the same GPU still.
-    expect(seen).toContain((await call(js, [0], { resources: one })).value);
+    expect(seen).toContain((await call(first, [0], { resources: one })).value);
     expect((await call(python, [], { resources: { ...one, gpus: 2 } })).value).toBe("0,1");
-    expect((await call(js, [0])).value).toMatch(/^\/\/\/ /);
+    expect((await call(first, [0])).value).toMatch(/^\/\/\/ /);
   });
 });
 
-describe("a manager that pins cores", () => {
+describe.each(MANAGERS)("a manager (%s) that pins cores", (type) => {
   it("keeps each process on its own", async () => {
     const cores = availableParallelism();
     if (cores < 2) return;
-    const { register, submit, result, call } = await start({ ...capacity(2, 0), affinity: "cores" });
+    const { register, submit, result, call } = await start({ ...capacity(type, 2, 0), affinity: "cores" });
     const shell = register(
       { runtime: "command" },
       "sleep 0.5; grep Cpus_allowed_list /proc/self/status; echo $FARCALL_CORES",

@@ -23,12 +23,20 @@ const JAVASCRIPT = {
   /** (file): writes its pid there, and does not end */
   endless: `import { writeFileSync } from "node:fs";
     export default async (file) => { writeFileSync(file, String(process.pid)); await new Promise((r) => setTimeout(r, 600_000)); };`,
+  /** (file): writes its pid there, and never ends */
+  spin: `import { writeFileSync } from "node:fs"; export default (file) => { writeFileSync(file, String(process.pid)); for (;;); };`,
   /** (file): writes the pid of a child that does not end, and never ends */
   parent: `import { spawn } from "node:child_process"; import { writeFileSync } from "node:fs";
     export default (file) => { writeFileSync(file, String(spawn("sleep", ["1000"]).pid)); for (;;); };`,
   /** (file, n) => n; the first 40 takes its worker with it */
   killAt40: `import { writeFileSync, existsSync } from "node:fs";
     export default (file, n) => { if (n === 40 && !existsSync(file)) { writeFileSync(file, ""); process.kill(process.pid, "SIGKILL"); } return n; };`,
+  /** (file): adds its pid as a line there, and does not end */
+  pidThenSleep: `import { appendFileSync } from "node:fs";
+    export default async (file) => { appendFileSync(file, process.pid + "\\n"); await new Promise((r) => setTimeout(r, 600_000)); };`,
+  /** sends itself SIGTERM */
+  suicide:
+    "export default () => { process.kill(process.pid, 'SIGTERM'); return new Promise(() => setTimeout(() => {}, 60_000)); };",
   poison: "export default () => process.kill(process.pid, 'SIGKILL');",
   /** (x) => x */
   same: "export default (x) => x;",
@@ -71,10 +79,14 @@ const PYTHON: Record<keyof typeof JAVASCRIPT, string> = {
     "import os, signal, time\ndef f(file):\n    signal.signal(signal.SIGTERM, signal.SIG_IGN)\n    with open(file, 'w') as out:\n        out.write(str(os.getpid()))\n    time.sleep(600)\n",
   endless:
     "import os, time\ndef f(file):\n    with open(file, 'w') as out:\n        out.write(str(os.getpid()))\n    time.sleep(600)\n",
+  spin: "import os\ndef f(file):\n    with open(file, 'w') as out:\n        out.write(str(os.getpid()))\n    while True:\n        pass\n",
   parent:
     "import subprocess\ndef f(file):\n    with open(file, 'w') as out:\n        out.write(str(subprocess.Popen(['sleep', '1000']).pid))\n    while True:\n        pass\n",
   killAt40:
     "import os\ndef f(file, n):\n    if n == 40 and not os.path.exists(file):\n        open(file, 'w').close()\n        os.kill(os.getpid(), 9)\n    return n\n",
+  pidThenSleep:
+    "import os, time\ndef f(file):\n    with open(file, 'a') as out:\n        out.write('%d\\n' % os.getpid())\n    time.sleep(600)\n",
+  suicide: "import os, time\ndef f():\n    os.kill(os.getpid(), 15)\n    time.sleep(60)\n",
   poison: "import os\ndef f():\n    os.kill(os.getpid(), 9)\n",
   same: "def f(x):\n    return x\n",
   pid: "import os\ndef f():\n    return os.getpid()\n",

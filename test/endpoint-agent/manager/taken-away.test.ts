@@ -3,11 +3,10 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { mayBeTaken, takenEnd } from "../../../endpoint-agent/manager/taken-away.ts";
+import { MANAGERS } from "../../support/managers.ts";
+import { registerProgram } from "./programs.ts";
 import { isAlive } from "./support.ts";
 import { startTestAgent, type TestAgent } from "./test-agent.ts";
-
-const SLEEP = `import { appendFileSync } from "node:fs";
-  export default async (file) => { appendFileSync(file, process.pid + "\\n"); await new Promise((r) => setTimeout(r, 600_000)); };`;
 
 let agent: TestAgent;
 afterEach(() => agent?.stop());
@@ -17,14 +16,14 @@ const pidsIn = (file: string, count: number) =>
     return pids.length === count && pids;
   }, `${count} pids`);
 
-describe("a block that the site ends", () => {
+describe.each(MANAGERS)("a block that the site ends (manager: %s)", (type) => {
   it.each([
     ["the workers' signal comes first", true],
     ["the manager's signal comes first", false],
   ])("B5: where every process gets SIGTERM, what ran comes back without a failure; %s", async (_, workersFirst) => {
-    agent = await startTestAgent();
+    agent = await startTestAgent({ type });
     const file = join(agent.dir, "pids");
-    const fn = agent.register({ runtime: "javascript" }, SLEEP);
+    const fn = registerProgram(agent, type, "pidThenSleep");
     const [id] = agent.submit(fn, [[file]]) as [string];
     const [once] = agent.submit(fn, [[file]], { delivery: "at-most-once" }) as [string];
     const pids = await pidsIn(file, 2);
@@ -42,11 +41,8 @@ describe("a block that the site ends", () => {
   });
 
   it("W1: a task that sends itself SIGTERM is a loss, and a strike, as any other", async () => {
-    agent = await startTestAgent();
-    const fn = agent.register(
-      { runtime: "javascript" },
-      "export default () => { process.kill(process.pid, 'SIGTERM'); return new Promise(() => setTimeout(() => {}, 60_000)); };",
-    );
+    agent = await startTestAgent({ type });
+    const fn = registerProgram(agent, type, "suicide");
     expect(await agent.call(fn, [])).toMatchObject({
       outcome: "lost",
       started: true,

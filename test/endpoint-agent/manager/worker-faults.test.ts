@@ -1,45 +1,40 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { MANAGERS } from "../../support/managers.ts";
+import { registerProgram } from "./programs.ts";
 import { isAlive } from "./support.ts";
 import { startTestAgent, type TestAgent } from "./test-agent.ts";
 
-describe("a manager whose workers die", () => {
+describe.each(MANAGERS)("a manager (%s) whose workers die", (type) => {
+  const inNode = type === "node" ? it : it.skip;
   let agent: TestAgent;
   beforeAll(async () => {
-    agent = await startTestAgent();
+    agent = await startTestAgent({ type });
   });
   afterAll(() => agent.stop());
 
   const js = (text: string) => agent.register({ runtime: "javascript" }, text);
   const py = (text: string, entry = "f") => agent.register({ runtime: "python", entry }, text);
-  /** A function that says its pid in a file and then never returns. */
-  const announcing = (loop: string) =>
-    js(
-      `import { writeFileSync } from "node:fs"; export default async (file) => { writeFileSync(file, String(process.pid)); ${loop} };`,
-    );
+  /** The rows that this manager can run. */
+  const here = <T extends unknown[]>(rows: T[]) => rows.filter((row) => type === "node" || !row.includes(js));
   const pidIn = (file: string) => agent.until(() => existsSync(file) && Number(readFileSync(file, "utf8")), "a pid");
 
   it("W1: reports a task lost whose worker was killed from outside, and goes on", async () => {
     const file = join(agent.dir, "w1");
-    const [id] = agent.submit(announcing("await new Promise(() => setInterval(() => {}, 1000));"), [[file]]) as [
-      string,
-    ];
+    const [id] = agent.submit(registerProgram(agent, type, "endless"), [[file]]) as [string];
     process.kill(await pidIn(file), "SIGKILL");
     expect(await agent.result(id)).toMatchObject({
       outcome: "lost",
       started: true,
       failure: { code: "WORKER_LOST", signal: "SIGKILL" },
     });
-    expect(await agent.call(js("export default () => 1;"), [])).toMatchObject({ value: 1 });
+    expect(await agent.call(registerProgram(agent, type, "one"), [])).toMatchObject({ value: 1 });
   });
 
   it("W1: counts only the started task of a worker that held more; the others run elsewhere", async () => {
     const file = join(agent.dir, "w1-held");
-    const fn = js(
-      `import { writeFileSync, existsSync } from "node:fs";
-       export default (file, n) => { if (n === 40 && !existsSync(file)) { writeFileSync(file, ""); process.kill(process.pid, "SIGKILL"); } return n; };`,
-    );
+    const fn = registerProgram(agent, type, "killAt40");
     await agent.call(fn, [file, 0]);
     const ids = agent.submit(
       fn,
@@ -49,28 +44,31 @@ describe("a manager whose workers die", () => {
     expect(results.map(({ outcome }) => outcome)).toEqual(ids.map((_, n) => (n === 40 ? "lost" : "succeeded")));
   });
 
-  it("W1: keeps the result of a worker that is killed right after it, and gives the next task to another", async () => {
-    const fn = js(
-      "export default (x) => { process.nextTick(() => process.kill(process.pid, 'SIGKILL')); return [x, process.pid]; };",
-    );
-    const ids = agent.submit(
-      fn,
-      Array.from({ length: 6 }, (_, n) => [n]),
-    );
-    const values = [];
-    for (const id of ids) values.push((await agent.result(id)).value as [number, number]);
-    expect(values.map(([n]) => n)).toEqual([0, 1, 2, 3, 4, 5]);
-  });
+  inNode(
+    "W1: keeps the result of a worker that is killed right after it, and gives the next task to another",
+    async () => {
+      const fn = js(
+        "export default (x) => { process.nextTick(() => process.kill(process.pid, 'SIGKILL')); return [x, process.pid]; };",
+      );
+      const ids = agent.submit(
+        fn,
+        Array.from({ length: 6 }, (_, n) => [n]),
+      );
+      const values = [];
+      for (const id of ids) values.push((await agent.result(id)).value as [number, number]);
+      expect(values.map(([n]) => n)).toEqual([0, 1, 2, 3, 4, 5]);
+    },
+  );
 
   it("W1: a worker that is killed while it is idle costs nobody anything", async () => {
-    const fn = js("export default () => process.pid;");
+    const fn = registerProgram(agent, type, "pid");
     const pid = (await agent.call(fn, [])).value as number;
     process.kill(pid, "SIGKILL");
     const again = await agent.call(fn, []);
     expect([again.outcome, again.value === pid]).toEqual(["succeeded", false]);
   });
 
-  it("W2: says that memory ran out, with limit and peak, where Node's heap ends", async () => {
+  inNode("W2: says that memory ran out, with limit and peak, where Node's heap ends", async () => {
     const fn = js(
       "export default () => { const all = []; for (;;) all.push(new Array(1e5).fill({ a: Math.random() })); };",
     );
@@ -89,21 +87,23 @@ describe("a manager whose workers die", () => {
     expect(failure?.details?.peakMb).toBeGreaterThan(60);
   });
 
-  it.each([
-    [
-      "a segmentation fault",
-      "SIGSEGV",
-      js,
-      'export default () => { console.error("last words"); process.kill(process.pid, "SIGSEGV"); for (;;); };',
-    ],
-    ["an abort", "SIGABRT", js, 'export default () => { console.error("last words"); process.abort(); };'],
-    [
-      "a segmentation fault in Python",
-      "SIGSEGV",
-      py,
-      "import ctypes, sys\ndef f():\n    print('last words', file=sys.stderr)\n    ctypes.string_at(0)\n",
-    ],
-  ])("W3: reports %s with the signal and the end of stderr", async (_, signal, register, text) => {
+  it.each(
+    here<[string, string, typeof js, string]>([
+      [
+        "a segmentation fault",
+        "SIGSEGV",
+        js,
+        'export default () => { console.error("last words"); process.kill(process.pid, "SIGSEGV"); for (;;); };',
+      ],
+      ["an abort", "SIGABRT", js, 'export default () => { console.error("last words"); process.abort(); };'],
+      [
+        "a segmentation fault in Python",
+        "SIGSEGV",
+        py,
+        "import ctypes, sys\ndef f():\n    print('last words', file=sys.stderr)\n    ctypes.string_at(0)\n",
+      ],
+    ]),
+  )("W3: reports %s with the signal and the end of stderr", async (_, signal, register, text) => {
     const { outcome, failure, stderrText } = await agent.call(register(text), []);
     expect([outcome, failure?.code, failure?.signal]).toEqual(["failed", "SIGNAL", signal]);
     expect(failure?.message).toContain("last words");
@@ -111,11 +111,11 @@ describe("a manager whose workers die", () => {
   });
 
   it.each([
-    ["an endless loop", "for (;;);"],
-    ["one that ignores SIGTERM", 'process.on("SIGTERM", () => {}); await new Promise((r) => setTimeout(r, 60_000));'],
-  ])("W4: ends %s at its timeout, and beats go on meanwhile", async (name, loop) => {
+    ["an endless loop", "spin"],
+    ["one that ignores SIGTERM", "stubborn"],
+  ] as const)("W4: ends %s at its timeout, and beats go on meanwhile", async (name, program) => {
     const file = join(agent.dir, `w4-${name}`);
-    const [id] = agent.submit(announcing(loop), [[file]], { timeoutMs: 400 }) as [string];
+    const [id] = agent.submit(registerProgram(agent, type, program), [[file]], { timeoutMs: 400 }) as [string];
     const pid = await pidIn(file);
     const { outcome, failure, ranMs } = await agent.result(id);
     expect([outcome, failure?.code]).toEqual(["failed", "TIMEOUT"]);
@@ -125,36 +125,37 @@ describe("a manager whose workers die", () => {
 
   it("W4: kills what the timed out task started as well", async () => {
     const file = join(agent.dir, "w4-child");
-    const fn = js(
-      `import { spawn } from "node:child_process"; import { writeFileSync } from "node:fs";
-       export default (file) => { writeFileSync(file, String(spawn("sleep", ["1000"]).pid)); for (;;); };`,
-    );
+    const fn = registerProgram(agent, type, "parent");
     const [id] = agent.submit(fn, [[file]], { timeoutMs: 300 }) as [string];
     const pid = await pidIn(file);
     expect((await agent.result(id)).failure?.code).toBe("TIMEOUT");
     await agent.until(() => !isAlive(pid), "the child's end");
   });
 
-  it.each([
-    ["process.exit(0)", js, "export default () => { console.log('half'); process.exit(0); };", 0],
-    ["process.exit(77)", js, "export default () => { console.log('half'); process.exit(77); };", 77],
-    ["os._exit(0)", py, "import os\ndef f():\n    print('half', flush=True)\n    os._exit(0)\n", 0],
-    ["sys.exit(3)", py, "import sys\ndef f():\n    print('half')\n    sys.exit(3)\n", 3],
-  ])("W5: takes %s for no success", async (_, register, text, exitCode) => {
+  it.each(
+    here<[string, typeof js, string, number]>([
+      ["process.exit(0)", js, "export default () => { console.log('half'); process.exit(0); };", 0],
+      ["process.exit(77)", js, "export default () => { console.log('half'); process.exit(77); };", 77],
+      ["os._exit(0)", py, "import os\ndef f():\n    print('half', flush=True)\n    os._exit(0)\n", 0],
+      ["sys.exit(3)", py, "import sys\ndef f():\n    print('half')\n    sys.exit(3)\n", 3],
+    ]),
+  )("W5: takes %s for no success", async (_, register, text, exitCode) => {
     const { outcome, failure, stdoutText } = await agent.call(register(text), []);
     expect([outcome, failure?.code, failure?.exitCode]).toEqual(["failed", "EXITED", exitCode]);
     expect(stdoutText).toBe("half\n");
   });
 
-  it.each([
-    ["a syntax error", js, "export default ("],
-    ["a missing module", js, 'import "no-such-module"; export default () => 1;'],
-    ["a missing export", js, "export const other = () => 1;"],
-    ["a throw at load", js, "throw new Error('at load');"],
-    ["a syntax error in Python", py, "def f(:"],
-    ["a missing module in Python", py, "import no_such_module\ndef f(): pass"],
-    ["a missing name in Python", py, "def g(): pass"],
-  ])("W12: %s is a LOAD_ERROR, and the worker lives on", async (_, register, text) => {
+  it.each(
+    here<[string, typeof js, string]>([
+      ["a syntax error", js, "export default ("],
+      ["a missing module", js, 'import "no-such-module"; export default () => 1;'],
+      ["a missing export", js, "export const other = () => 1;"],
+      ["a throw at load", js, "throw new Error('at load');"],
+      ["a syntax error in Python", py, "def f(:"],
+      ["a missing module in Python", py, "import no_such_module\ndef f(): pass"],
+      ["a missing name in Python", py, "def g(): pass"],
+    ]),
+  )("W12: %s is a LOAD_ERROR, and the worker lives on", async (_, register, text) => {
     const { outcome, failure } = await agent.call(register(text), []);
     expect([outcome, failure?.code]).toEqual(["failed", "LOAD_ERROR"]);
     expect(failure?.message).not.toBe("");
@@ -162,11 +163,11 @@ describe("a manager whose workers die", () => {
   });
 
   it("W12: code with another hash is a LOAD_ERROR, and never run", async () => {
-    const fn = js("export default () => 'right';");
+    const fn = type === "node" ? js("export default () => 'right';") : py("def f():\n    return 'right'\n");
     const known = agent.functions.get(fn);
     agent.functions.set(fn, {
       definition: known!.definition,
-      code: new TextEncoder().encode("export default () => 'wrong';"),
+      code: new TextEncoder().encode("wrong"),
     });
     expect((await agent.call(fn, [])).failure).toMatchObject({
       code: "LOAD_ERROR",

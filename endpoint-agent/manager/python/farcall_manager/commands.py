@@ -23,6 +23,7 @@ DRAIN_S = 0.3
 class CommandRun:
     def __init__(self, name, task, pins, limits):
         self.name, self.task, self.pins = name, task, pins
+        self.home = None  # its directory; of a command on several nodes, one that all of them see
         self.memory = MemoryGuard(task.info.resources["memoryMb"])
         self.outputs = {"stdout": Capture(limits), "stderr": Capture(limits)}
         self.started, self.killed, self.pid = False, None, None
@@ -40,6 +41,9 @@ class Commands:
         """Takes a place for the task; returns the place's name."""
         self.count += 1
         run = self.runs[task] = CommandRun("command-%d" % self.count, task, pins, self.node.limits)
+        nodes, shared = (task.info.spec.get("resources") or {}).get("nodes"), self.node.config.shared_dir
+        spread = nodes is not None and shared is not None
+        run.home = os.path.join(shared, "%s-%s" % (self.node.nonce[:8], run.name)) if spread else os.path.join(self.node.dir, run.name)
         return run.name
 
     def start(self, task):
@@ -81,14 +85,10 @@ class Commands:
 
     def launch(self, run):
         node, task = self.node, run.task
-        home = os.path.join(node.dir, run.name)
+        home = run.home
         temporary = os.path.join(home, "tmp")
         os.makedirs(temporary, 0o700)
         on_nodes = launcher_of(task, node.config, temporary)
-        fields = argument_of(task)
-        if on_nodes:
-            fields = dict(fields, launcher=on_nodes[0])
-        script = fill_template(task.info.fn.template, fields)
         env = dict(node.env, **task.info.cores_env)
         env.update(on_nodes[1] if on_nodes else {})
         env.update(node.pinning.env(run.pins))
@@ -96,14 +96,28 @@ class Commands:
         env.update(task.info.spec.get("env") or {})
         env.update(TMPDIR=temporary, FARCALL_TASK=task.id, FARCALL_ATTEMPT=str(task.attempt + 1))
         env[WORKER_ENV] = "%s/%s" % (node.nonce, run.name)
-        options = {"cwd": home, "env": (launcher_env if on_nodes else scrubbed_env)(os.environ, env), "cores": run.pins.cores}
-        process = start_process(["/bin/sh", "-c", script], options)
+        env = (launcher_env if on_nodes else scrubbed_env)(os.environ, env)
+        fields = argument_of(task)
+        if on_nodes:
+            fields = dict(fields, launcher=on_nodes[0] + self.contained(run, [], env))
+        command = ["/bin/sh", "-c", fill_template(task.info.fn.template, fields)]
+        command = command if on_nodes else self.contained(run, command, env)
+        process = start_process(command, {"cwd": home, "env": env, "cores": run.pins.cores})
         run.pid = run.memory.pid = process.pid
         self.engine.on_group(process.pid, True)
         for name, stream in (("stdout", process.stdout), ("stderr", process.stderr)):
             push = lambda data, name=name: self.on_data(run, name, data)  # noqa: E731
             run.sources[name] = Source(node.loop, stream, push, lambda name=name: self.on_closed(run, name))
         node.children.watch(process, lambda status: self.on_status(run, status))
+
+    def contained(self, run, command, env):
+        """In the function's container, if it has one; on several nodes that is behind the launcher."""
+        container = run.task.info.fn.container
+        if not container:
+            return command
+        memory_mb = run.task.info.resources["memoryMb"]
+        request = {"command": command, "env": list(env), "cwd": run.home, "pins": run.pins, "memory_mb": memory_mb, "descriptors": 0}
+        return self.node.wrap(container, request)
 
     def on_data(self, run, name, data):
         run.outputs[name].push(data)
@@ -139,7 +153,7 @@ class Commands:
             end.file = os.path.join(self.node.uploads, run.name)
             with open(os.open(end.file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
                 file.write(end.data)
-        shutil.rmtree(os.path.join(self.node.dir, run.name), ignore_errors=True)
+        shutil.rmtree(run.home, ignore_errors=True)
         engine.free_command(run.task, run.pins)
         engine.on_end(run.task, end)
 

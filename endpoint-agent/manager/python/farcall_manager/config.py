@@ -21,6 +21,8 @@ class Config:
         self.dial, self.capacity = values["dial"], values["capacity"]
         self.secret = read_private(values["secretFile"]).strip()
         self.dir = own_directory or values["dir"]
+        #: beside a directory of the node: the file's, which all nodes of the block see
+        self.shared_dir = values["dir"] if own_directory else None
         self.cache_dir, self.log_file = values["cacheDir"], values["logFile"]
         self.log_level = values.get("logLevel", "info")
         self.mpi = values.get("mpi") or {"launcher": "mpiexec", "overrides": []}

@@ -43,6 +43,7 @@ class Engine:
         slots = config.capacity.get("nodes") or min(config.workers_per_node, config.capacity["cores"])
         link = self.link
         self.scheduled = self.draining = self.taken_away = False
+        self.late = set()  # ended, and not reported yet: why is still to be seen
         self.resources = NodeResources(config.capacity, slots)
         self.queues = Queues(self.pinning.class_of)
         self.watches = Watches(link)
@@ -84,7 +85,7 @@ class Engine:
     def warm_up(self):
         """Starts a worker before it is needed, if any task could use it."""
         if self.pinning.class_of(DEFAULT_RESOURCES) == "":
-            self.pool.spawn("python", (0, NO_PINS, ""))
+            self.pool.spawn("python", (0, NO_PINS, "", None))
 
     def drain(self):
         """From now on nothing new is started: what waits, and what comes later, is returned. May be called again."""
@@ -97,7 +98,7 @@ class Engine:
         for run in list(self.commands.runs.values()):
             if not run.started:
                 self.commands.start_answered(run.task, False)
-        running = set(self.commands.runs)
+        running = self.late.union(self.commands.runs)
         for worker in self.pool.workers:
             running.update(worker.tasks, worker.marking.values())
         for task in list(self.intake.tasks.values()):
@@ -109,11 +110,13 @@ class Engine:
     def on_end(self, task, end):
         """Reports the end of a task that is still known."""
         if not self.taken_away and may_be_taken(end):
+            self.late.add(task)
             self.loop.call_later(TAKEN_WAIT_S, self.report, task, end)
         else:
             self.report(task, end)
 
     def report(self, task, end):
+        self.late.discard(task)
         if task.dropped:
             return
         self.intake.forget(task)
@@ -155,10 +158,14 @@ class Engine:
         self.schedule()
 
     def on_start_failure(self, runtime, message, missing, count):
-        if not missing:
-            if count >= START_FAILURES:
-                self.on_broken("no %s worker starts on this node: %s" % (runtime, message))
-            return
+        if missing:
+            self.fail_waiting(runtime, None, message)
+        elif count >= START_FAILURES:
+            self.on_broken("no %s worker starts on this node: %s" % (runtime, message))
+
+    def fail_waiting(self, runtime, container, message):
+        where = " in %s by %s" % (container["image"], container["runtime"]) if container else ""
+        words = "no %s worker can be started%s: %s" % (runtime, where, message)
         for queue in self.queues.waiting():
-            while queue.runtime == runtime and queue.first():
-                self.on_end(queue.shift(), not_started("LOAD_ERROR", "no %s worker can be started: %s" % (runtime, message)))
+            while queue.runtime == runtime and queue.container == container and queue.first():
+                self.on_end(queue.shift(), not_started("LOAD_ERROR", words))

@@ -10,7 +10,6 @@ NO_NODE = (
     "this endpoint's nodes have no Node.js: their manager is the one in Python (`manager: python`), which runs Python functions and shell "
     "commands, and no JavaScript"
 )
-NO_CONTAINER = "this endpoint's manager is the one in Python (`manager: python`), which starts no containers"
 
 
 class KnownFunction:
@@ -22,6 +21,15 @@ class KnownFunction:
     @property
     def runtime(self):
         return self.definition["runtime"]
+
+    @property
+    def container(self):
+        """In which it runs, on every node; None for none."""
+        return self.definition.get("container")
+
+    @property
+    def container_key(self):
+        return json.dumps(self.container, sort_keys=True) if self.container else None
 
 
 class Functions:
@@ -46,8 +54,6 @@ class Functions:
             return self._fail(fn, {"code": "LOAD_ERROR", "message": wrong})
         if definition["runtime"] == "javascript":
             return self._fail(fn, {"code": "LOAD_ERROR", "message": NO_NODE, "details": {"missing": "node"}})
-        if definition.get("container"):
-            return self._fail(fn, {"code": "LOAD_ERROR", "message": NO_CONTAINER, "details": {"missing": "containers"}})
         fn.definition = definition
         if definition["runtime"] == "command":
             fn.template = code.decode("utf-8", "replace")
@@ -77,7 +83,7 @@ class Functions:
 def definition_text(definition):
     """The text whose SHA-256 is the function's id (protocol/function.ts)."""
     env = sorted([name, value] for name, value in (definition.get("env") or {}).items())
-    parts = [definition["runtime"], definition.get("entry", "default"), definition["code"], env]
+    parts = [definition.get("runtime"), definition.get("entry", "default"), definition.get("code"), env]
     container = definition.get("container")
     if container:
         parts.append([container["runtime"], container["image"], container["binds"]])
@@ -88,7 +94,7 @@ def _mismatch(function_id, definition, code):
     text = definition_text(definition).encode("utf-8", "surrogatepass")
     if hashlib.sha256(text).hexdigest() != function_id:
         return "the definition that came for function %s has another hash" % function_id
-    if hashlib.sha256(code).hexdigest() != definition["code"]:
+    if hashlib.sha256(code).hexdigest() != definition.get("code"):
         return "the code that came for function %s has another hash" % function_id
     return None
 

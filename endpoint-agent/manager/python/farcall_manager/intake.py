@@ -1,5 +1,6 @@
 """Tasks as they come in: each waits for its function's code and its large arguments, then joins its queue."""
 from .clock import now_ms
+from .container import why_no_worker
 from .environment import cores_of_task
 from .resources import DEFAULT_RESOURCES
 from .task import SpecInfo, Task, not_started, returned
@@ -58,11 +59,11 @@ class Intake:
             self.waiting.setdefault(fn, []).append(task)
         elif fn.failure:
             self.end(task, not_started(**fn.failure))
-        elif info.resources.get("nodes") is not None and fn.runtime != "command":
-            self.end(task, not_started("LOAD_ERROR", ON_NODES_ONLY))
+        elif why_never(info):
+            self.end(task, not_started("LOAD_ERROR", why_never(info)))
         else:
             if info.queue is None:
-                info.queue = self.queues.of(info.spec["owner"], fn.runtime, info.resources)
+                info.queue = self.queues.of(info.spec["owner"], fn, info.resources)
             info.queue.push(task)
 
     def fetch(self, task):
@@ -89,3 +90,10 @@ class Intake:
         task.dropped = True
         if task.blob is not None:
             self.blobs.release(task.blob)
+
+
+def why_never(info):
+    """Why no manager could ever run it as it is asked for."""
+    if info.fn.runtime == "command":
+        return None
+    return ON_NODES_ONLY if info.resources.get("nodes") is not None else why_no_worker(info.fn.container)

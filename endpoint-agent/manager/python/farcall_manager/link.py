@@ -15,10 +15,11 @@ HANDSHAKE_S = 10.0
 
 
 class Link:
-    """`events` has on_refused(), on_open(), on_frame(header, body) and on_lost(reason)."""
+    """Dials each time where `where_to` says. `events` has on_refused(), on_open(), on_frame(header, body) and on_lost(reason)."""
 
-    def __init__(self, loop, dial, credential, events):
-        self.loop, self.dial, self.events = loop, dial, events
+    def __init__(self, loop, where_to, credential, events):
+        self.loop, self.where_to, self.events = loop, where_to, events
+        self.dial = None
         block, secret = credential
         self.authorization = "Basic " + base64.b64encode(("%s:%s" % (block, secret)).encode("utf-8")).decode("ascii")
         self.socket = None
@@ -38,7 +39,8 @@ class Link:
             self.redial(str(error))
 
     async def dial_once(self):
-        dial, loop = self.dial, self.loop
+        dial, loop = self.where_to(), self.loop
+        self.dial = dial
         if dial["kind"] == "unix":
             await loop.create_unix_connection(lambda: self.made("localhost", lambda _transport: None), dial["path"])
             return

@@ -24,9 +24,9 @@ CLOSE_S = 1.0
 
 
 class Manager:
-    def __init__(self, config):
+    def __init__(self, config, config_file):
         reserve_descriptors()
-        self.config = config
+        self.config, self.config_file = config, config_file
         self.loop = loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
         loop.set_exception_handler(self.on_error)
@@ -40,7 +40,7 @@ class Manager:
         # Slurm's name of a node need not be its host name.
         host_name = os.environ.get("SLURMD_NODENAME") or socket.gethostname()
         self.session = Session((config, self.nonce, host_name, remaining_ms), self)
-        self.link = Link(loop, config.dial, (config.block, config.secret), _LinkEvents(self))
+        self.link = Link(loop, self.where_to, (config.block, config.secret), _LinkEvents(self))
         self.lifetime = Lifetime(loop, config.limits["killGraceMs"], self.session.beat, self.end)
         sweeper = Sweeper(loop, self.nonce, lambda killed: self.log.info("killed what user code left running", killed=killed))
         self.engine = self.lifetime.engine = Engine({
@@ -62,6 +62,13 @@ class Manager:
         version = "%d.%d.%d" % sys.version_info[:3]
         self.log.info("manager started", nonce=self.nonce, capacity=self.config.capacity, python=version)
         loop.run_forever()
+
+    def where_to(self):
+        """The agent may have moved since: then it has written there where to."""
+        try:
+            return read_config(self.config_file, None).dial
+        except (OSError, ValueError, KeyError):
+            return self.config.dial
 
     def end(self, reason, exit_code):
         self.log.info("the manager ends", reason=reason)
@@ -135,4 +142,4 @@ def main(arguments):
     parser.add_argument("--config", required=True)
     parser.add_argument("--dir", help="this manager's own directory, instead of the configuration's")
     options = parser.parse_args(arguments)
-    Manager(read_config(options.config, options.dir)).run()
+    Manager(read_config(options.config, options.dir), options.config).run()

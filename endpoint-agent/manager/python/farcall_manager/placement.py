@@ -97,7 +97,7 @@ class Placement:
             pins = self.take_pins(queue)
             if pins is None:
                 return
-            worker = self.pool.spawn(queue.runtime, (queue.resources["memoryMb"], pins, queue.pin_class))
+            worker = self.pool.spawn(queue.runtime, (queue.resources["memoryMb"], pins, queue.pin_class, queue.container))
             if worker is None:
                 self.pinning.release(pins)
                 return
@@ -176,7 +176,7 @@ def _idle(worker):
 
 def _matches(worker, queue):
     fresh = worker.key is None and worker.runtime == queue.runtime and worker.memory_mb == queue.resources["memoryMb"]
-    return worker.key == queue.worker_key or (fresh and worker.pin_class == queue.pin_class)
+    return worker.key == queue.worker_key or (fresh and worker.pin_class == queue.pin_class and queue.container is None)
 
 
 def _slow(worker):

@@ -5,6 +5,7 @@ import signal
 
 from .clock import now_ms
 from .constants import WORKER_ENV
+from .container import containers_of
 from .environment import scrubbed_env
 from .memory import MemoryGuard
 from .worker import Worker
@@ -12,6 +13,8 @@ from .worker_process import WorkerProcess
 
 BACKOFF_FIRST_MS = 200
 BACKOFF_MAX_MS = 30000
+#: a container's image may have to be fetched first
+IMAGE_FACTOR = 20
 
 
 class Node:
@@ -23,6 +26,7 @@ class Node:
         self.dir, self.uploads = os.path.join(config.dir, "work"), os.path.join(config.dir, "uploads")
         self.env = {}  # added to the scrubbed environment
         self.worker_file = None
+        self.wrap = containers_of(config)
 
 
 class Pool:
@@ -40,41 +44,52 @@ class Pool:
         """None when it could not even be tried, which counts as a failed start."""
         node = self.node
         self.count += 1
-        memory_mb, pins, _ = kind
+        memory_mb, pins, _, container = kind
         worker = Worker("%s-%d" % (runtime, self.count), runtime, kind, self)
         worker.memory = MemoryGuard(memory_mb)
         env = dict(node.env, **node.pinning.env(pins))
         env[WORKER_ENV] = "%s/%s" % (node.nonce, worker.name)
-        options = {
-            "argv": [node.config.python, "-u", node.worker_file],
-            "dir": os.path.join(node.dir, worker.name),
-            "env": scrubbed_env(os.environ, env),
-            "cores": pins.cores,
-        }
+        options = {"dir": os.path.join(node.dir, worker.name), "env": scrubbed_env(os.environ, env), "cores": pins.cores}
+        options["argv"] = self.argv(kind, options)
         try:
             worker.process = WorkerProcess(node, options, _Events(self, worker))
         except OSError as error:
             # No interpreter, a full disk, or no descriptor left: the manager itself goes on.
-            self.failed(runtime, str(error), error.errno == errno.ENOENT)
+            self.failed(worker, str(error), error.errno == errno.ENOENT)
             return None
         worker.memory.pid = worker.process.pid
         self.workers.append(worker)
         self.engine.on_group(worker.process.pid, True)
-        node.loop.call_later(node.limits["workerStartMs"] / 1000, self.check_started, worker)
+        late_ms = node.limits["workerStartMs"] * (IMAGE_FACTOR if container else 1)
+        node.loop.call_later(late_ms / 1000, self.check_started, worker)
         return worker
+
+    def argv(self, kind, options):
+        """As it is on the node: in its container, if it has one."""
+        node = self.node
+        memory_mb, pins, _, container = kind
+        if not container:
+            return [node.config.python, "-u", node.worker_file]
+        request = {"command": ["python3", "-u", node.worker_file], "env": list(options["env"]) + ["TMPDIR"]}
+        request.update(cwd=os.path.join(options["dir"], "cwd"), pins=pins, memory_mb=memory_mb, descriptors=3)
+        return node.wrap(container, request)
 
     def check_started(self, worker):
         if worker.state == "starting":
             self.kill(worker, {"kind": "stop", "why": "it did not start in time"}, 0)
 
-    def failed(self, runtime, message, missing):
+    def failed(self, worker, message, missing):
         """What does not start is tried less and less often; a missing interpreter is found out at once and costs nothing."""
+        if worker.container:
+            # What is wrong with an image is its functions' own trouble.
+            self.node.loop.call_soon(self.engine.fail_waiting, worker.runtime, worker.container, message)
+            return
         self.failures += 1
         backoff = BACKOFF_FIRST_MS if missing else min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** min(self.failures - 1, 20))
         self.not_before = now_ms() + backoff
         loop = self.node.loop
         loop.call_later((backoff + 1) / 1000, self.engine.schedule)
-        loop.call_soon(self.engine.on_start_failure, runtime, message, missing, self.failures)
+        loop.call_soon(self.engine.on_start_failure, worker.runtime, message, missing, self.failures)
 
     def kill(self, worker, reason, grace_ms=None):
         if worker.killed:
@@ -108,7 +123,7 @@ class Pool:
             engine.on_unstarted(unstarted)
         engine.on_gone(worker)
         if starting:
-            self.failed(worker.runtime, "it ended with %d; %s" % (status, words), False)
+            self.failed(worker, "it ended with %d; %s" % (status, words), False)
 
     # What a worker says.
 

@@ -5,10 +5,11 @@ import collections
 class Queue:
     """A dropped task stays in its queue until it comes to the front."""
 
-    def __init__(self, owner, runtime, resources, pin_class):
-        self.owner, self.runtime, self.resources, self.pin_class = owner, runtime, resources, pin_class
+    def __init__(self, owner, fn, resources, pin_class):
+        self.owner, self.runtime, self.resources, self.pin_class = owner, fn.runtime, resources, pin_class
+        self.container = fn.container
         #: workers are shared by the queues of one key
-        self.worker_key = (owner, runtime, resources["memoryMb"], pin_class)
+        self.worker_key = (owner, fn.runtime, resources["memoryMb"], pin_class, fn.container_key)
         self.items = collections.deque()
 
     def __len__(self):
@@ -41,11 +42,11 @@ class Queues:
     def __init__(self, pin_class_of):
         self.pin_class_of, self.queues = pin_class_of, {}
 
-    def of(self, owner, runtime, resources):
-        key = (owner, runtime) + tuple(resources.get(name) for name in ("cores", "memoryMb", "gpus", "nodes"))
+    def of(self, owner, fn, resources):
+        key = (owner, fn.runtime, fn.container_key) + tuple(resources.get(name) for name in ("cores", "memoryMb", "gpus", "nodes"))
         queue = self.queues.get(key)
         if queue is None:
-            queue = self.queues[key] = Queue(owner, runtime, resources, self.pin_class_of(resources))
+            queue = self.queues[key] = Queue(owner, fn, resources, self.pin_class_of(resources))
         return queue
 
     def waiting(self):

@@ -45,11 +45,15 @@ class Session:
         holds = self.engine.holds()
         self.held = dict(holds)
         config = self.config
-        self.link.send({
+        hello = {
             "kind": "hello", "protocol": PROTOCOL, "secret": config.secret, "block": config.block, "node": config.node,
             "nonce": self.nonce, "host": self.host_name, "bootId": self.boot, "pid": os.getpid(), "startTime": self.start_time,
             "capacity": config.capacity, "remainingMs": self.remaining_ms(), "holds": holds,
-        })
+        }
+        spread = {task.id: task.hosts for task in self.engine.intake.tasks.values() if task.hosts is not None}
+        if spread:
+            hello["spread"] = spread
+        self.link.send(hello)
 
     def on_frame(self, frame, body):
         self.heard_at = now_ms()

@@ -18,7 +18,7 @@ class Worker:
 
     def __init__(self, name, runtime, kind, pool):
         self.name, self.runtime, self.pool = name, runtime, pool
-        self.memory_mb, self.pins, self.pin_class = kind
+        self.memory_mb, self.pins, self.pin_class, self.container = kind
         self.process = self.memory = None
         self.key = None  # which queues it may serve; None while it has served none
         self.queue = None  # the queue that it serves now: it holds the resources of one of its tasks
