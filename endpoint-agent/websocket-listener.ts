@@ -16,6 +16,8 @@ import type { ManagerLink, ManagerLinkHandlers, ManagerListener } from "./manage
 
 /** A unix socket's path may have 107 bytes on Linux, 103 on macOS; some are left for a directory that is moved. */
 const MAX_SOCKET_PATH = 100;
+/** A path of other characters does not come out of `managerUrl` as it went in. */
+const PLAIN_PATH = /^[\w/.,@+=~-]+$/;
 /** Who has not shown who it is by then is cut. */
 const HANDSHAKE_MS = 10_000;
 
@@ -97,13 +99,13 @@ function refuse(socket: Duplex, admission: "no" | "later"): void {
   socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
 }
 
-/** Where the socket of an endpoint goes: inside its run directory, or in a short private one where that is too deep. */
+/** Where the socket of an endpoint goes: in its run directory, or in a private one elsewhere if no URL can hold that path. */
 export function socketPath(
   runDir: string,
   options: { remembered: string | undefined; runtimeDir: string | undefined },
 ): string {
   const path = join(runDir, "agent.sock");
-  if (Buffer.byteLength(path) <= MAX_SOCKET_PATH) return path;
+  if (path.length <= MAX_SOCKET_PATH && PLAIN_PATH.test(path)) return path;
   // Managers that outlive the agent dial the path that they were given.
   if (options.remembered) {
     mkdirSync(dirname(options.remembered), { recursive: true, mode: 0o700 });

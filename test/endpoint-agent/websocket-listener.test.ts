@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { connect as connectPlain } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -214,5 +214,19 @@ describe("the socket's path", () => {
     rmSync(dirname(elsewhere), { recursive: true });
     expect(socketPath(deep, { remembered: elsewhere, runtimeDir: short })).toBe(elsewhere);
     expect(existsSync(dirname(elsewhere))).toBe(true);
+  });
+
+  it("a directory whose name no URL can hold does not keep a manager from its agent", async () => {
+    const [run, runtimeDir] = [join(temporary(), "run of é: 100% #1"), temporary()];
+    mkdirSync(run);
+    const path = socketPath(run, { remembered: undefined, runtimeDir });
+    const listener = await listenForManagers({
+      at: { kind: "unix", path },
+      admit: () => "yes",
+      onLink: () => ({ frame() {}, closed() {} }),
+    });
+    cleanup.push(() => listener.close());
+    const manager = dial(listener.dial);
+    await waitFor(() => manager.opened() === 1);
   });
 });
