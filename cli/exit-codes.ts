@@ -1,5 +1,6 @@
 /** What the exit code says. `farcall run` exits with the code of the command that it ran instead. */
 import { ApiError, type ErrorCode } from "../protocol/errors.ts";
+import { isFileRefused } from "./output/errors.ts";
 
 export const EXIT = {
   ok: 0,
@@ -65,6 +66,7 @@ export function exitCodeOf(error: unknown): number {
   const { name, code, exitCode } = (error ?? {}) as { name?: string; code?: string; exitCode?: number };
   if (name === "TaskError") return EXIT.taskFailed;
   if (name === "AbortError") return EXIT.interrupted;
+  if (isFileRefused(error)) return EXIT.machine;
   // Commander's own errors: help and version are no failure.
   if (typeof code === "string" && code.startsWith("commander.")) return exitCode === 0 ? EXIT.ok : EXIT.usage;
   return EXIT.internal;

@@ -2,6 +2,16 @@
 import { ApiError, ERRORS, type ErrorCode } from "../../protocol/errors.ts";
 import { oneLine, plain } from "./text.ts";
 
+/** The operating system refused a file or a directory: no fault of Farcall. */
+export function isFileRefused(error: unknown): error is Error & { code: string } {
+  const { code, path } = (error ?? {}) as { code?: unknown; path?: unknown };
+  return typeof path === "string" && typeof code === "string" && FILE_REFUSALS.has(code);
+}
+
+const FILE_REFUSALS = new Set(["EACCES", "EPERM", "EROFS", "ENOTDIR", "EISDIR", "ENOSPC", "EDQUOT", "ENAMETOOLONG"]);
+const FILE_NEXT =
+  "Check the path, who may write there, and the space left; XDG_STATE_HOME, XDG_CONFIG_HOME and XDG_CACHE_HOME choose other places.";
+
 export type ShownError = { code: string; message: string; next: string; details?: Record<string, unknown> };
 
 /** The facts of an error, for `--json` and for people. */
@@ -13,6 +23,9 @@ export function describeError(error: unknown): ShownError {
   const { name, code, message } = (error ?? {}) as { name?: string; code?: string; message?: string };
   if (name === "TaskError" && code !== undefined) return describeTaskError(error as TaskErrorLike);
   if (name === "AbortError") return { code: "INTERRUPTED", message: "interrupted", next: "" };
+  if (isFileRefused(error)) {
+    return { code: error.code, message: plain(error.message.replace(`${error.code}: `, "")), next: FILE_NEXT };
+  }
   return { code: "INTERNAL", message: plain(message ?? String(error)), next: ERRORS.INTERNAL.next };
 }
 

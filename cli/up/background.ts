@@ -15,10 +15,11 @@ import { alreadyUp, endpointOf, type UpFacts, upLines } from "./summary.ts";
 /** Resolves when the stack answers; it goes on without this process. */
 export async function upInBackground(context: CliContext, options: UpCommandOptions): Promise<void> {
   const { terminal, env, signal } = context;
-  const layout = layoutOf(makePrivateDirectory(directoriesOf(env).state));
+  const directories = directoriesOf(env);
+  const layout = layoutOf(makePrivateDirectory(directories.state));
   const running = findRunning(layout);
   if (running) return alreadyUp(context, running, options);
-  makePrivateDirectory(layout.logDir);
+  for (const directory of [directories.config, layout.logDir]) makePrivateDirectory(directory);
   const began = performance.now();
   const logFile = layout.log("up");
   const child = startUp(logFile, options, env);

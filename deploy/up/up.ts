@@ -1,5 +1,8 @@
 /** `farcall up` without its terminal: finds or starts the stack of a state directory and keeps it running. */
+import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { liveHolder } from "../../endpoint-agent/directory-lock.ts";
+import { endpointLayout } from "../../endpoint-agent/layout.ts";
 import { ApiError } from "../../protocol/errors.ts";
 import { type Directories, type Environment, makePrivateDirectory } from "../directories.ts";
 import { type Layout, layoutOf } from "../layout.ts";
@@ -48,8 +51,11 @@ export async function up(options: UpOptions): Promise<{ running: RunningUp } | {
 }
 
 async function start(layout: Layout, note: ReturnType<typeof createRunningNote>, options: UpOptions): Promise<Up> {
+  let begun: Stack | undefined;
   try {
     const natsServer = await ensureNatsServer({ log: options.log, env: options.env });
+    // Before anything runs: without a profile nobody would find it.
+    makePrivateDirectory(options.directories.config);
     const stack = await startStack({
       dir: layout.dir,
       natsServer: natsServer.path,
@@ -61,8 +67,13 @@ async function start(layout: Layout, note: ReturnType<typeof createRunningNote>,
         options.onChange?.(parts);
       },
     });
+    begun = stack;
     const { url, token, natsUrl } = stack;
-    const profile = writeProfile(options.directories.config, { url, token, endpoint: options.endpoint });
+    const isIdle = (endpoint: string) => {
+      const { config, lock } = endpointLayout(layout.endpointDir(endpoint));
+      return existsSync(config) && !liveHolder(lock);
+    };
+    const profile = writeProfile(options.directories.config, { url, token, endpoint: options.endpoint }, isIdle);
     if (profile.kept) options.log(`the profile named another gateway; it is kept in ${profile.kept}`);
     note.update({ state: "ready", url, natsUrl });
     return {
@@ -80,6 +91,8 @@ async function start(layout: Layout, note: ReturnType<typeof createRunningNote>,
       },
     };
   } catch (error) {
+    // Otherwise it would start again what is killed next.
+    await begun?.stop({ graceMs: 0 });
     await killLeftovers(layout);
     note.remove();
     if (!(error instanceof StartError)) throw error;

@@ -1,0 +1,58 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { type CliHome, createCliHome } from "../support/cli.ts";
+import { processesUnder } from "../support/processes.ts";
+
+let home: CliHome;
+beforeEach(async () => {
+  home = await createCliHome();
+});
+afterEach(() => home.remove());
+
+describe("farcall up, and where it keeps things", { timeout: 120_000 }, () => {
+  it("runs tasks from a directory whose name has spaces, umlauts and what URLs give a meaning", async () => {
+    const env = { XDG_STATE_HOME: join(home.dir, "état: 100% #1"), XDG_CONFIG_HOME: join(home.dir, "my config") };
+    expect((await home.run(["up", "--detach"], { env })).code).toBe(0);
+    try {
+      expect(await home.run(["run", "--", "echo", "here"], { env })).toMatchObject({ code: 0, stdout: "here\n" });
+    } finally {
+      await home.run(["down", "--now"], { env });
+    }
+  });
+
+  it.each([["--detach"], []])(
+    "where no profile can be written, says so and leaves nothing running",
+    async (...flags) => {
+      const file = join(home.dir, "file");
+      await writeFile(file, "");
+      const up = await home.run(["up", ...flags], { env: { XDG_CONFIG_HOME: file } });
+      expect(up).toMatchObject({ code: 7, stderr: expect.stringMatching(/ENOTDIR.*file\/farcall/) });
+      expect(up.stderr).not.toContain("starting it again");
+      expect(processesUnder(home.dir)).toEqual([]);
+    },
+  );
+
+  it("a profile that turns out to be a directory ends what was started already", async () => {
+    await mkdir(join(home.configDir, "profile.json", "in the way"), { recursive: true });
+    const up = await home.run(["up"]);
+    expect(up.code).toBe(7);
+    expect(up.stderr).not.toContain("starting it again");
+    expect(processesUnder(home.dir)).toEqual([]);
+  });
+
+  it("calls go to the endpoint that it runs, unless the one that the profile names runs as well", async () => {
+    await home.json(["up", "--detach", "--endpoint", "first"]);
+    await home.json(["down"]);
+    await home.json(["up", "--detach", "--endpoint", "second"]);
+    expect((await home.profile()).endpoint).toBe("second");
+    expect((await home.run(["run", "--", "echo", "on"])).stdout).toBe("on\n");
+    await home.json(["endpoint", "start", "first"]);
+    const chosen = { ...(await home.profile()), endpoint: "first" };
+    await writeFile(join(home.configDir, "profile.json"), JSON.stringify(chosen));
+    await home.json(["down"]);
+    await home.json(["up", "--detach", "--endpoint", "second"]);
+    expect((await home.profile()).endpoint).toBe("first");
+    await home.json(["endpoint", "stop", "first"]);
+  });
+});
