@@ -81,7 +81,7 @@ export function createAbsences(options: AbsencesOptions): Absences {
     const code = options.exitCodeOf(block);
     if (code !== undefined && absent.given === undefined) return { reason: "its script has ended" };
     // By now it would have come up in the history.
-    if (absent.settled && absence.lists >= timing.minLists) {
+    if (absent.settled && past === undefined && absence.lists >= timing.minLists) {
       return code === undefined
         ? { reason: "ended before it was started", taken: true as const }
         : { reason: absent.given ?? null };

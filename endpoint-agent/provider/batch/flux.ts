@@ -1,5 +1,6 @@
 /** Flux: flux batch, flux jobs, flux cancel. From its documents (flux-core 0.4x to 0.8x), not from a run. */
 
+import { dirname } from "node:path";
 import type { Dialect, Job, ListedJob } from "./dialect.ts";
 import { decimalId, FLUX_STATES, inactive } from "./flux-states.ts";
 import { lastLine } from "./pbs-script.ts";
@@ -40,6 +41,8 @@ function options({ options: config, ...job }: Job): string[] {
     ...config.directives,
     `--job-name=${job.name}`,
     `--output=${job.logFile}`,
+    // Else the directory of whoever runs flux batch.
+    `--cwd=${dirname(job.logFile)}`,
     `--nodes=${job.nodes}`,
     `--nslots=${job.nodes}`,
     `--cores-per-slot=${job.coresPerNode}`,

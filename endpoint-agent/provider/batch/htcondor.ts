@@ -83,7 +83,7 @@ function description({ options: config, ...job }: Job, script: string): string {
   ].join("\n")}\n`;
 }
 
-const REQUIREMENTS = /^requirements\s*=/i;
+const REQUIREMENTS = /^requirements\s*=\s*/i;
 
 function jobsOf(
   output: CommandOutput,

@@ -1,4 +1,5 @@
 /** LSF: bsub, bjobs, bkill, bhist. From IBM's documents for 10.1 and published answers, not from a run. */
+import { dirname } from "node:path";
 import type { CommandOutput, Dialect, Job, ListedJob } from "./dialect.ts";
 import { type Fields, fromFields, fromHistory } from "./lsf-states.ts";
 import { lastLine } from "./pbs-script.ts";
@@ -37,6 +38,8 @@ function options({ options: config, ...job }: Job): string[] {
     ...config.directives,
     `-J ${job.name}`,
     `-o ${job.logFile}`,
+    // Else the directory of whoever runs bsub.
+    `-cwd ${dirname(job.logFile)}`,
     // A second start of the same job would be a second block that nobody asked for (FAULTS.md B6).
     "-rn",
     ...(chosen ? [] : [`-n ${job.nodes * job.coresPerNode}`, `-R "span[ptile=${job.coresPerNode}]"`]),

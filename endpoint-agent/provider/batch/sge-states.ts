@@ -3,12 +3,16 @@ import type { ListedJob } from "./dialect.ts";
 
 type Meaning = Omit<ListedJob, "id" | "name">;
 
+/** What the list says twice: the part that a job is in, and its letters. */
+const PARTS: Readonly<Record<string, RegExp>> = { running: /[rtsSTN]/, pending: /q/, zombie: /^z$/ };
+
 /**
  * Letters in any order: d deletion, E error, h hold, R started again, r running, t transferring, s S T suspended by a user, a
  * queue or its load, N by a running-job limit, q queued, w waiting, z ended.
  */
-export function stateMeaning(letters: string): Meaning | undefined {
-  if (!/^[dEhRrtsSTNqwz]{1,8}$/.test(letters)) return undefined;
+export function stateMeaning(letters: string, part: string): Meaning | undefined {
+  const agrees = Object.hasOwn(PARTS, part) && PARTS[part]?.test(letters);
+  if (!agrees || !/^[dEhRrtsSTNqwz]{1,8}$/.test(letters)) return undefined;
   const has = (any: string) => [...any].some((letter) => letters.includes(letter));
   const says = (words: string) => `${letters}: ${words}`;
   // Its processes are there until it has left the list.

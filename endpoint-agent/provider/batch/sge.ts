@@ -73,7 +73,7 @@ function jobsOf(stdout: string): ListedJob[] | undefined {
 function fromXml(job: Element): ListedJob | undefined {
   const id = childText(job, "JB_job_number");
   const name = childText(job, "JB_name");
-  const meaning = stateMeaning(childText(job, "state") ?? "");
+  const meaning = stateMeaning(childText(job, "state") ?? "", job.attributes.state ?? "");
   if (!id || !/^\d{1,10}$/.test(id) || !name || !meaning) return undefined;
   return { id, name, ...meaning };
 }

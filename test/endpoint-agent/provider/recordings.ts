@@ -15,7 +15,12 @@ export type RecordedList = CommandOutput & {
 export type RecordedSubmit = CommandOutput & { argv: string };
 
 /** Of `recordings/<name>.json`. */
-export function recordings(name: string): { lists: RecordedList[]; submits: RecordedSubmit[] } {
+export function recordings(name: string): {
+  lists: RecordedList[];
+  /** of ended jobs */
+  history: RecordedList[];
+  submits: RecordedSubmit[];
+} {
   return JSON.parse(readFileSync(new URL(`recordings/${name}.json`, import.meta.url), "utf8"));
 }
 

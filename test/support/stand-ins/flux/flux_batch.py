@@ -7,7 +7,7 @@ import sys
 from core import jobs
 from flux.common import down, f58  # noqa: F401
 
-WITH_VALUE = "job-name output error nodes nslots cores-per-slot gpus-per-slot time-limit queue bank requires setattr urgency"
+WITH_VALUE = "cwd job-name output error nodes nslots cores-per-slot gpus-per-slot time-limit queue bank requires setattr urgency"
 FLAGS = {"exclusive"}
 
 
@@ -43,7 +43,7 @@ def describe(call, number, script, given):
     limit = re.fullmatch(r"(\d+)([smh]?)", given.get("time-limit", ""))
     seconds = limit and int(limit.group(1)) * {"": 60, "s": 1, "m": 60, "h": 3_600}[limit.group(2)]
     return {
-        "id": str(identity), "name": given.get("job-name", "batch"), "env": env, "cwd": os.getcwd(), "script": path,
+        "id": str(identity), "name": given.get("job-name", "batch"), "env": env, "cwd": given.get("cwd", os.getcwd()), "script": path,
         "argv": script.split("\n", 1)[0][2:].split() + [path], "nodes": int(given.get("nodes", "1")),
         "held": given.get("urgency") in ("0", "hold"), "join": "error" not in given, "out": out,
         "err": given.get("error", out), **({"walltimeMs": seconds * 1000} if seconds else {}),

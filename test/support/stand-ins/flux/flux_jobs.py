@@ -7,7 +7,7 @@ from flux.common import down  # noqa: F401
 HEADS = {
     "id.dec": "JOBID", "state": "STATE", "result": "RESULT", "returncode": "RC", "urgency": "URG",
     "exception.type": "EXCEPTION-TYPE", "exception.note": "EXCEPTION-NOTE", "name": "NAME",
-    "sched.reason_pending": "SCHED.REASON_PENDING",
+    "sched.reason_pending": "REASON",
 }  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import sys
 from core import jobs
 from lsf.common import down  # noqa: F401
 
-WITH_VALUE = {"-J", "-o", "-e", "-n", "-R", "-W", "-q", "-P", "-gpu", "-sla", "-U", "-m", "-wa", "-wt", "-nnodes"}
+WITH_VALUE = {"-J", "-o", "-e", "-n", "-R", "-W", "-q", "-P", "-gpu", "-sla", "-U", "-m", "-wa", "-wt", "-nnodes", "-cwd"}
 FLAGS = {"-x", "-rn", "-H"}
 
 
@@ -80,7 +80,7 @@ def describe(call, number, script, given):
     # Limits are whole minutes: a test's are shortened.
     scale = settings.get("millisecondsPerMinute", 60_000)
     return {
-        "id": str(number), "name": name, "queue": queue, "env": env, "cwd": os.getcwd(), "script": path,
+        "id": str(number), "name": name, "queue": queue, "env": env, "cwd": given.get("-cwd", os.getcwd()), "script": path,
         "argv": shell + [path], "nodes": nodes, "tasksPerNode": per_node, "nodeFile": hostfile,
         "walltimeMs": (int(hours or 0) * 60 + int(minutes)) * scale, "held": "-H" in given, "spooled": True,
         "join": "-e" not in given, "out": out, "err": given.get("-e", out),
