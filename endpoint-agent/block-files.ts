@@ -1,6 +1,6 @@
 /** The files from which a block's managers start, and their logs. */
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Block } from "./block.ts";
 import type { Settings } from "./config.ts";
@@ -8,17 +8,17 @@ import { LAUNCH_SCRIPT } from "./launcher/launch-script.ts";
 import { launchers } from "./launcher/launchers.ts";
 import { managerCommand } from "./launcher/manager-command.ts";
 import { nodeScript } from "./launcher/node-script.ts";
-import { redirectManagers } from "./link/redirect.ts";
 import { BLOCK_ENV, type ManagerConfig, type ManagerDial } from "./manager-config.ts";
 import type { BlockRequest } from "./provider/port.ts";
 import { pythonManagerFile } from "./python-manager.ts";
 
-/** Logs of managers that are kept, the newest. */
+/** Logs of managers whose blocks are gone: the newest are kept. */
 const KEPT_LOGS = 50;
 
 export type BlockFiles = {
   /** Writes the secret and the managers' configurations. */
   prepare(block: Pick<Block, "id" | "nodes" | "walltimeMs">): BlockRequest;
+  /** Undefined when the block has none; throws when that cannot be known. */
   secretOf(block: string): string | undefined;
   remove(block: string): void;
 };
@@ -45,7 +45,6 @@ export function createBlockFiles(options: BlockFilesOptions): BlockFiles {
   const beside = settings.node.nodes !== undefined;
   const mpiLauncher = settings.mpi.launcher ?? (settings.launcher.type === "srun" ? "srun" : "mpiexec");
   const secrets = new Map<string, string>();
-  redirectManagers(dir, options.dial);
   const dirOf = (block: string) => join(dir, block);
   /** What a launcher runs, for blocks on other machines; returns the argv of the block's script. */
   const writeScripts = ({ id, nodes, blockDir, manager }: ScriptsOf) => {
@@ -89,7 +88,7 @@ export function createBlockFiles(options: BlockFilesOptions): BlockFiles {
       const secret = randomBytes(32).toString("base64url");
       writeFileSync(secretFile, secret, { mode: 0o600 });
       secrets.set(id, secret);
-      removeOldLogs(options.logDir);
+      removeOldLogs(options.logDir, dir);
       const commands: string[][] = [];
       const logFiles: string[] = [];
       const managers = beside ? 1 : nodes;
@@ -127,13 +126,9 @@ export function createBlockFiles(options: BlockFilesOptions): BlockFiles {
       return { name: id, nodes, walltimeMs, commands, launch, logFiles, env: options.env, dir: blockDir };
     },
     secretOf(block) {
-      const known = secrets.get(block);
-      if (known !== undefined) return known;
-      const path = join(dirOf(block), "secret");
-      if (!existsSync(path)) return undefined;
-      const secret = readFileSync(path, "utf8").trim();
-      secrets.set(block, secret);
-      return secret;
+      const known = secrets.get(block) ?? readSecret(join(dirOf(block), "secret"));
+      if (known !== undefined) secrets.set(block, known);
+      return known;
     },
     remove(block) {
       secrets.delete(block);
@@ -142,8 +137,19 @@ export function createBlockFiles(options: BlockFilesOptions): BlockFiles {
   };
 }
 
-/** Ids of blocks are in the order of time, and so are the names of their logs. */
-function removeOldLogs(dir: string): void {
-  const logs = readdirSync(dir).sort();
-  for (const name of logs.slice(0, -KEPT_LOGS)) rmSync(join(dir, name), { force: true });
+/** Undefined when there is none. Throws when that cannot be known, as on a file system that does not answer. */
+function readSecret(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8").trim();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+/** Ids of blocks are in the order of time, and so are the names of their logs. Those of blocks that live are still needed. */
+function removeOldLogs(dir: string, blocks: string): void {
+  const live = new Set(readdirSync(blocks));
+  const logs = readdirSync(dir).filter((name) => !live.has(name.slice(0, name.lastIndexOf("-"))));
+  for (const name of logs.sort().slice(0, -KEPT_LOGS)) rmSync(join(dir, name), { force: true });
 }

@@ -18,6 +18,7 @@ import { openJournal } from "./journal.ts";
 import { endpointLayout } from "./layout.ts";
 import { admission } from "./link/admission.ts";
 import { openLink } from "./link/open-link.ts";
+import { redirectManagers } from "./link/redirect.ts";
 import { createLog, type Log } from "./log.ts";
 import { createProvenDead } from "./proven-dead.ts";
 import { openProvider } from "./provider/open-provider.ts";
@@ -103,6 +104,7 @@ export async function runAgent(options: RunOptions): Promise<Running> {
     admit: (credential) => admission(agent && blocks, settings.provider.type, credential),
     onLink: (link) => (agent as Agent).accept(link),
   });
+  redirectManagers(layout.blocks, listener.dial);
   const files = createBlockFiles({
     endpoint,
     dir: layout.blocks,

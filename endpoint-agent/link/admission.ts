@@ -3,7 +3,10 @@ import { sameText } from "../same-text.ts";
 import type { Admission } from "../websocket-listener.ts";
 import type { Credential } from "./credential.ts";
 
-/** `blocks` is undefined while the agent starts: it does not know yet which blocks are its own. */
+/**
+ * `blocks` is undefined while the agent starts: it does not know yet which blocks are its own. Who is told no kills its work
+ * and ends, so a secret that cannot be read just now is none of the answers that mean it.
+ */
 export function admission(
   blocks: { secretOf(block: string): string | undefined } | undefined,
   provider: string,
@@ -12,6 +15,11 @@ export function admission(
   if (blocks === undefined) return "later";
   // The socket is in a directory that only this user enters; the hello is checked anyway.
   if (provider === "local") return "yes";
-  const secret = credential && blocks.secretOf(credential.block);
-  return secret !== undefined && sameText(secret, (credential as Credential).secret) ? "yes" : "no";
+  if (credential === undefined) return "no";
+  try {
+    const secret = blocks.secretOf(credential.block);
+    return secret !== undefined && sameText(secret, credential.secret) ? "yes" : "no";
+  } catch {
+    return "later";
+  }
 }

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { EXIT } from "../../cli/exit-codes.ts";
@@ -32,6 +32,18 @@ describe("farcall endpoint script", () => {
     const json = await home.json<{ argv: string[]; script: string }>(["endpoint", "script", "cluster"]);
     expect(json.argv).toEqual(["sbatch", "--parsable"]);
     expect(json.script).toContain("launch.sh");
+  });
+
+  it("leaves blocks that run alone: their managers go on dialling the agent", async () => {
+    config("provider:\n  type: slurm");
+    const block = join(dir, "run", "blocks", "01990000-0000-7000-8000-000000000001");
+    mkdirSync(block, { recursive: true, mode: 0o700 });
+    const manager = join(block, "node-0.json");
+    const text = JSON.stringify({ dial: { kind: "tls", host: "192.0.2.1", port: 7, fingerprint: "a".repeat(64) } });
+    writeFileSync(manager, text, { mode: 0o600 });
+    expect((await home.run(["endpoint", "script", "cluster"])).code).toBe(0);
+    expect(readFileSync(manager, "utf8")).toBe(text);
+    rmSync(block, { recursive: true });
   });
 
   it("says that the local provider has no script", async () => {
