@@ -18,6 +18,8 @@ export function jobOf(ad: Record<string, unknown>, from: "queue" | "history"): L
   const text = (key: string) => (typeof ad[key] === "string" ? (ad[key] as string) : undefined);
   const [cluster, proc, status] = [number("ClusterId"), number("ProcId"), number("JobStatus")];
   if (cluster === undefined || proc === undefined || status === undefined) return undefined;
+  // Attributes come in the order of the alphabet: the rest of another job, behind a loss, has another name at its end.
+  if (ad.ZFarcallName !== undefined && ad.ZFarcallName !== ad.JobBatchName) return undefined;
   const job = { id: `${cluster}.${proc}`, name: text("JobBatchName") ?? "" };
   if (status === REMOVED && from === "history") {
     return { ...job, state: "gone", reason: text("RemoveReason") ?? "removed", taken: true };

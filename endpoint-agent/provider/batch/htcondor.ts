@@ -5,7 +5,7 @@ import { lastLine } from "./pbs-script.ts";
 import { onceEach } from "./pbs-states.ts";
 
 const ATTRIBUTES =
-  "ClusterId,ProcId,JobStatus,JobBatchName,ExitCode,ExitBySignal,ExitSignal,HoldReason,HoldReasonCode,RemoveReason";
+  "ClusterId,ProcId,JobStatus,JobBatchName,ExitCode,ExitBySignal,ExitSignal,HoldReason,HoldReasonCode,RemoveReason,ZFarcallName";
 
 export const htcondor: Dialect = {
   type: "htcondor",
@@ -67,6 +67,8 @@ function description({ options: config, ...job }: Job, script: string): string {
     "transfer_executable = false",
     "should_transfer_files = NO",
     `JobBatchName = "${job.name}"`,
+    // It is printed last: between the two is one job.
+    `+ZFarcallName = "${job.name}"`,
     `output = ${job.logFile}`,
     `error = ${job.logFile}`,
     "notification = never",

@@ -59,6 +59,11 @@ describe("HTCondor's queue", () => {
     expect(one({ JobStatus: 4, ExitSignal: 15, ExitBySignal: true })?.taken).toBe(true);
   });
 
+  it("says nothing of what begins as one job and ends as another", () => {
+    expect(one({ JobStatus: 4, ZFarcallName: "fcjob" })?.state).toBe("gone");
+    expect(one({ JobStatus: 4, ZFarcallName: "fcother" })).toBeUndefined();
+  });
+
   it("prints nothing when there is nothing, and nothing but JSON else", () => {
     expect(htcondor.listed(answer(""))).toEqual([]);
     for (const text of ["[", "{}", "null", "7", "[7]", "[[]]", "-- Schedd: vm\n"])
@@ -114,6 +119,7 @@ describe("HTCondor's submit description", () => {
       "executable = /scratch/blocks/1/block.sh",
       "initialdir = /scratch/blocks/1",
       'JobBatchName = "fcabcd0123456"',
+      '+ZFarcallName = "fcabcd0123456"',
       "request_cpus = 4",
       "request_memory = 1000",
       "request_gpus = 2",
