@@ -22,7 +22,12 @@ _, status = os.waitpid(pid, 0)
 sys.exit(os.waitstatus_to_exitcode(status) if hasattr(os, "waitstatus_to_exitcode") else os.WEXITSTATUS(status))
 `;
 
-export type Typed = { /** when the screen shows it */ at: string; type: string };
+export type Typed = {
+  /** when the screen shows it */
+  at: string;
+  /** or what the person makes of the screen so far */
+  type: string | ((screen: string) => string);
+};
 
 /** Resolves at the program's end with its exit code and everything that was on the screen. */
 export async function runAtTerminal(
@@ -45,7 +50,7 @@ export async function runAtTerminal(
       const at = screen.indexOf(next.at, from);
       if (at === -1) return;
       from = at + next.at.length;
-      child.stdin.write(next.type);
+      child.stdin.write(typeof next.type === "string" ? next.type : next.type(screen.slice(0, from)));
       typed.shift();
     }
   };

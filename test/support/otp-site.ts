@@ -8,8 +8,14 @@ import { type Round, type StandIn, startStandIn } from "./ssh-server.ts";
 
 export type OtpSite = StandIn & { dir: string; home: string };
 
-/** Starts one without SFTP, as sites that distrust it have it. `await using` ends it and all that it started. */
-export async function startOtpSite(rounds: Round[]): Promise<OtpSite & AsyncDisposable> {
+/**
+ * Starts one without SFTP, as sites that distrust it have it. `await using` ends it and all that it started. `path` is where
+ * its logins find programs first.
+ */
+export async function startOtpSite(
+  rounds: Round[],
+  { path }: { path?: string } = {},
+): Promise<OtpSite & AsyncDisposable> {
   const dir = mkdtempSync(join(tmpdir(), "farcall-otp-site-"));
   const home = join(dir, "home");
   mkdirSync(home, { mode: 0o700 });
@@ -19,7 +25,12 @@ export async function startOtpSite(rounds: Round[]): Promise<OtpSite & AsyncDisp
     onExec(command, channel) {
       const child = spawn("/bin/sh", ["-c", command], {
         cwd: home,
-        env: { PATH: process.env.PATH, HOME: home, USER: process.env.USER, FARCALL_TEST_SITE: dir },
+        env: {
+          PATH: [path, process.env.PATH].filter(Boolean).join(":"),
+          HOME: home,
+          USER: process.env.USER,
+          FARCALL_TEST_SITE: dir,
+        },
         stdio: ["pipe", "pipe", "pipe"],
       });
       channel.pipe(child.stdin.on("error", () => {}));
