@@ -33,6 +33,8 @@ export type BatchOptions = {
   /** what was last heard of a block's managers */
   contactOf(block: string): Contact | undefined;
   run: RunCommand;
+  /** whose jobs they are, where that is not who runs the agent */
+  user?: string | undefined;
   /** of the agent */
   env: Readonly<Record<string, string | undefined>>;
   log: { warn(facts: object, text: string): void };
@@ -45,7 +47,7 @@ export function createBatchProvider(options: BatchOptions): Provider {
   const { dialect, config, endpoint, log, signal } = options;
   const timing: Timing = { ...DEFAULT_TIMING, intervalMs: config.statusIntervalMs, ...options.timing };
   const { now } = timing;
-  const user = userInfo().username;
+  const user = options.user ?? userInfo().username;
   const nameOf = (block: string) => jobName(endpoint, block, dialect.nameLength);
   const run = (argv: readonly string[], input = ""): Promise<CommandOutput> => {
     const [file, ...args] = argv as [string, ...string[]];
@@ -68,7 +70,7 @@ export function createBatchProvider(options: BatchOptions): Provider {
   const exitFileOf = (block: string) => readExitFile(options.dirOf(block));
   const exitCodeOf = (block: string) => exitFileOf(block)?.end?.code;
   const absences = createAbsences({ ...options, timing, user, nameOf, run, exitCodeOf });
-  const doubts = createDoubts({ timing, listing, nameOf, hasBegun: (block) => exitFileOf(block) !== undefined });
+  const doubts = createDoubts({ ...options, timing, listing, nameOf, exitFileOf });
 
   const cancel = async (ids: readonly string[], { force }: { force: boolean }) => {
     const failures: string[] = [];
