@@ -2,8 +2,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Msg, NatsConnection } from "nats";
 import { ApiError } from "../protocol/errors.ts";
-import { decodeFrame } from "../protocol/frame.ts";
+import { decodeFrame, type Frame } from "../protocol/frame.ts";
 import { inboxPrefix, subjects, workInbox } from "../protocol/subjects.ts";
+import { uptimeMs } from "./clock.ts";
 import type { NatsUser } from "./credentials.ts";
 import { dial } from "./dial.ts";
 import type { Log } from "./log.ts";
@@ -88,12 +89,21 @@ export async function keepConnected(
     return connection;
   }
   function receive(message: Msg): void {
-    const { header, body } = decodeFrame(message.data);
-    handlers.work(header, body);
+    guarded(message, ({ header, body }) => handlers.work(header, body));
   }
   function control(message: Msg): void {
-    const answer = handlers.control(decodeFrame(message.data).header);
-    if (answer) message.respond(answer);
+    guarded(message, ({ header }) => {
+      const answer = handlers.control(header);
+      if (answer) message.respond(answer);
+    });
+  }
+  /** A callback that throws would end the client's reading for ever: a gateway of another version may say what is not known. */
+  function guarded(message: Msg, handle: (frame: Frame) => void): void {
+    try {
+      handle(decodeFrame(message.data));
+    } catch (err) {
+      log.error({ err, subject: message.subject }, "a message of the gateway could not be handled");
+    }
   }
   async function watch(connection: NatsConnection): Promise<void> {
     for await (const change of connection.status()) {
@@ -141,7 +151,7 @@ export async function keepConnected(
       if (signal.aborted) return;
       const lost = lostAt !== undefined && performance.now() - lostAt > LOST_MS;
       if (lost) lostAt = performance.now();
-      if (lost || Date.now() >= user.renewAt) await renew().catch((err) => log.warn({ err }, "NATS does not answer"));
+      if (lost || uptimeMs() >= user.renewAt) await renew().catch((err) => log.warn({ err }, "NATS does not answer"));
     }
   }
   void maintain();

@@ -89,7 +89,8 @@ export const Heartbeat = z.object({
   /** present when the last answer asked for it */
   leases: z.array(HeldLease).optional(),
   summary: z.object({
-    state: z.enum(["running", "draining"]),
+    // Only shown: a word of a newer agent must not cost it its heartbeat.
+    state: z.enum(["running", "draining"]).catch("running"),
     slots: z.int().nonnegative(),
     busy: z.int().nonnegative(),
     blocks: z.array(

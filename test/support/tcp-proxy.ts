@@ -8,6 +8,9 @@ export type TcpProxy = {
   target(port: number): void;
   /** Ends the connections that are open. */
   cut(): void;
+  /** A black hole: connections stay open and new ones are taken, but nothing comes through; until `release`. */
+  hold(): void;
+  release(): void;
   stop(): Promise<void>;
 };
 
@@ -15,6 +18,9 @@ export type TcpProxy = {
 export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
   let to = targetPort;
   const open = new Set<Socket>();
+  /** what is read from each */
+  const flows = new Map<Socket, Socket>();
+  let held = false;
   const server = createServer((client) => {
     const upstream = connect({ host: "127.0.0.1", port: to });
     for (const [from, other] of [
@@ -22,10 +28,12 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
       [upstream, client],
     ] as const) {
       open.add(from);
-      from.pipe(other);
+      flows.set(from, other);
+      if (!held) from.pipe(other);
       from.on("error", () => other.destroy());
       from.on("close", () => {
         open.delete(from);
+        flows.delete(from);
         other.destroy();
       });
     }
@@ -41,6 +49,14 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
       to = port;
     },
     cut,
+    hold() {
+      held = true;
+      for (const [from, other] of flows) from.unpipe(other).pause();
+    },
+    release() {
+      held = false;
+      for (const [from, other] of flows) from.pipe(other);
+    },
     async stop() {
       cut();
       server.close();
