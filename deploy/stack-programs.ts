@@ -1,6 +1,7 @@
 /** How the Node.js programs of a stack are started. */
 import { join } from "node:path";
 import { endpointLayout } from "../endpoint-agent/layout.ts";
+import { agentProgram } from "./agent-program.ts";
 import { directoriesOf, type Environment } from "./directories.ts";
 import { type Layout, programArgs } from "./layout.ts";
 import type { ProcessSpec } from "./process.ts";
@@ -16,7 +17,7 @@ export function gatewayProcess(layout: Layout, env: Environment): ProcessSpec {
 /** The agent of an endpoint; it logs where `farcall endpoint logs` looks. */
 export function agentProcess(layout: Layout, name: string, env: Environment): ProcessSpec {
   const dir = layout.endpointDir(name);
-  const args = [...programArgs("endpoint-agent/main"), "--dir", dir];
+  const args = [...programArgs(agentProgram(dir)), "--dir", dir];
   return nodeProcess({ name: `agent:${name}`, args, logFile: endpointLayout(dir).log, cwd: dir }, env);
 }
 

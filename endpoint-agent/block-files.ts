@@ -30,6 +30,10 @@ export type BlockFilesOptions = {
   /** 0700; logs outlive their blocks */
   logDir: string;
   cacheDir: string;
+  /** where its nodes see these directories, if not there */
+  seen?: { dir: string; logDir: string; cacheDir: string } | undefined;
+  /** A block's directory is removed. */
+  onRemoved?(block: string): void;
   dial: ManagerDial;
   settings: Settings;
   managerMain: string;
@@ -37,7 +41,7 @@ export type BlockFilesOptions = {
   env: Readonly<Record<string, string>>;
 };
 
-type ScriptsOf = { id: string; nodes: number; blockDir: string; manager: readonly string[] };
+type ScriptsOf = { id: string; nodes: number; blockDir: string; seenDir: string; manager: readonly string[] };
 
 /** The files of blocks, one directory each. */
 export function createBlockFiles(options: BlockFilesOptions): BlockFiles {
@@ -46,17 +50,18 @@ export function createBlockFiles(options: BlockFilesOptions): BlockFiles {
   const mpiLauncher = settings.mpi.launcher ?? (settings.launcher.type === "srun" ? "srun" : "mpiexec");
   const secrets = new Map<string, string>();
   const dirOf = (block: string) => join(dir, block);
+  const seen = options.seen ?? options;
   /** What a launcher runs, for blocks on other machines; returns the argv of the block's script. */
-  const writeScripts = ({ id, nodes, blockDir, manager }: ScriptsOf) => {
+  const writeScripts = ({ id, nodes, blockDir, seenDir, manager }: ScriptsOf) => {
     const { launcher, workers, node } = settings;
     const launchFile = join(blockDir, "launch.sh");
     const nodeFile = join(blockDir, "node.sh");
     const text = nodeScript({
       launcher: launcher.type,
       nodes: beside ? 1 : nodes,
-      dir: blockDir,
+      dir: seenDir,
       command: manager,
-      logPrefix: join(options.logDir, `${id}-`),
+      logPrefix: join(seen.logDir, `${id}-`),
       mark: { variable: BLOCK_ENV, prefix: `${options.endpoint}/${id}/` },
       init: workers.init,
       scratch: workers.scratch,
@@ -67,35 +72,35 @@ export function createBlockFiles(options: BlockFilesOptions): BlockFiles {
       nodes,
       coresPerNode: node.cores,
       gpusPerNode: node.gpus,
-      nodeScript: nodeFile,
-      dir: blockDir,
+      nodeScript: join(seenDir, "node.sh"),
+      dir: seenDir,
       overrides: launcher.overrides,
     });
-    return ["/bin/sh", launchFile, ...argv];
+    return ["/bin/sh", join(seenDir, "launch.sh"), ...argv];
   };
   /** What starts a manager, but for its options. */
-  const writeManager = (blockDir: string): string[] => {
+  const writeManager = (blockDir: string, seenDir: string): string[] => {
     if (settings.manager === "node") return [process.execPath, options.managerMain];
-    const file = join(blockDir, "farcall-manager.pyz");
-    writeFileSync(file, pythonManagerFile(), { mode: 0o600 });
-    return [settings.workers.python, file];
+    const name = "farcall-manager.pyz";
+    writeFileSync(join(blockDir, name), pythonManagerFile(), { mode: 0o600 });
+    return [settings.workers.python, join(seenDir, name)];
   };
   return {
     prepare({ id, nodes, walltimeMs }) {
       const blockDir = dirOf(id);
+      const seenDir = join(seen.dir, id);
       mkdirSync(blockDir, { recursive: true, mode: 0o700 });
-      const secretFile = join(blockDir, "secret");
       const secret = randomBytes(32).toString("base64url");
-      writeFileSync(secretFile, secret, { mode: 0o600 });
+      writeFileSync(join(blockDir, "secret"), secret, { mode: 0o600 });
       secrets.set(id, secret);
       removeOldLogs(options.logDir, dir);
       const commands: string[][] = [];
       const logFiles: string[] = [];
       const managers = beside ? 1 : nodes;
-      const manager = writeManager(blockDir);
+      const manager = writeManager(blockDir, seenDir);
       for (let node = 0; node < managers; node++) {
         const nodeDir = join(blockDir, `node-${node}`);
-        const logFile = join(options.logDir, `${id}-${node}.log`);
+        const logFile = join(seen.logDir, `${id}-${node}.log`);
         logFiles.push(logFile);
         mkdirSync(nodeDir, { recursive: true, mode: 0o700 });
         const config: ManagerConfig = {
@@ -103,9 +108,9 @@ export function createBlockFiles(options: BlockFilesOptions): BlockFiles {
           block: id,
           node,
           dial: options.dial,
-          secretFile,
-          dir: nodeDir,
-          cacheDir: options.cacheDir,
+          secretFile: join(seenDir, "secret"),
+          dir: join(seenDir, `node-${node}`),
+          cacheDir: seen.cacheDir,
           logFile,
           logLevel: settings.logLevel,
           capacity: settings.node,
@@ -118,12 +123,12 @@ export function createBlockFiles(options: BlockFilesOptions): BlockFiles {
           walltimeMs,
           limits: settings.limits,
         };
-        const configFile = join(blockDir, `node-${node}.json`);
-        writeFileSync(configFile, JSON.stringify(config), { mode: 0o600 });
+        const configFile = join(seenDir, `node-${node}.json`);
+        writeFileSync(join(blockDir, `node-${node}.json`), JSON.stringify(config), { mode: 0o600 });
         commands.push(managerCommand({ manager, configFile, init: settings.workers.init }));
       }
-      const launch = writeScripts({ id, nodes, blockDir, manager });
-      return { name: id, nodes, walltimeMs, commands, launch, logFiles, env: options.env, dir: blockDir };
+      const launch = writeScripts({ id, nodes, blockDir, seenDir, manager });
+      return { name: id, nodes, walltimeMs, commands, launch, logFiles, env: options.env, dir: seenDir };
     },
     secretOf(block) {
       const known = secrets.get(block) ?? readSecret(join(dirOf(block), "secret"));
@@ -133,6 +138,7 @@ export function createBlockFiles(options: BlockFilesOptions): BlockFiles {
     remove(block) {
       secrets.delete(block);
       rmSync(dirOf(block), { recursive: true, force: true });
+      options.onRemoved?.(block);
     },
   };
 }

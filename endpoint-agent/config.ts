@@ -3,7 +3,7 @@ import { availableParallelism, totalmem } from "node:os";
 import { z } from "zod";
 import { EnvironmentVariables, Name } from "../protocol/task.ts";
 import { ManagerLimits } from "./manager-config.ts";
-import { LauncherConfig, LinkConfig, MpiConfig, ProviderConfig } from "./provider-config.ts";
+import { DriverConfig, LauncherConfig, LinkConfig, MpiConfig, ProviderConfig } from "./provider-config.ts";
 
 const milliseconds = z.int().min(1);
 const count = z.int().min(0);
@@ -64,6 +64,7 @@ export const EndpointConfig = z
     launcher: LauncherConfig.prefault({}),
     link: LinkConfig.prefault({}),
     mpi: MpiConfig.prefault({}),
+    driver: DriverConfig.prefault({ type: "local" }),
     manager: z.enum(["node", "python"]).default("node").meta({
       description:
         "What runs on the nodes. python: a manager in one file for nodes too old for Node.js, run by workers.python (3.6 or newer); it runs Python functions and shell commands, no JavaScript.",
@@ -112,6 +113,13 @@ export const EndpointConfig = z
     {
       path: ["launcher", "type"],
       error: "one that starts managers on all nodes, as policy.nodesPerBlock is above 1; or mpi.launcher beside it",
+    },
+  )
+  .refine(
+    ({ driver, manager, provider }) => driver.type === "local" || (manager === "python" && provider.type !== "local"),
+    {
+      path: ["driver", "type"],
+      error: "local, or manager: python and a batch scheduler as provider beside it",
     },
   )
   .meta({ id: "EndpointConfig", title: "Farcall endpoint", description: "Configuration of a Farcall endpoint." });

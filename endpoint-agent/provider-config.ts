@@ -21,12 +21,10 @@ export const BatchConfig = z.strictObject({
     .regex(/^[A-Za-z0-9_.:&|()[\]*!=,-]+$/, "features, joined by & or |")
     .optional()
     .meta({ description: "Features that nodes must have." }),
-  nodeType: token
-    .optional()
-    .meta({
-      description:
-        "Node type, as xe or xk of Blue Waters: appended to the node request. In PBS a resource of each chunk, as model=bro.",
-    }),
+  nodeType: token.optional().meta({
+    description:
+      "Node type, as xe or xk of Blue Waters: appended to the node request. In PBS a resource of each chunk, as model=bro.",
+  }),
   parallelEnvironment: token.optional().meta({ description: "SGE's parallel environment for more than one slot." }),
   exclusive: z
     .boolean()
@@ -104,6 +102,49 @@ export const MpiConfig = z
   })
   .meta({ id: "Mpi", description: "Commands that run on several nodes." });
 export type MpiConfig = z.infer<typeof MpiConfig>;
+
+export const DriverConfig = z
+  .discriminatedUnion("type", [
+    z.strictObject({ type: z.literal("local") }),
+    z.strictObject({
+      type: z.literal("ssh"),
+      host: z
+        .string()
+        .min(1)
+        .meta({ description: "The login node: [user@]host[:port], or a Host of OpenSSH's configuration." }),
+      via: z.string().min(1).optional().meta({ description: "Jump hosts, joined by commas." }),
+      configFile: z.string().startsWith("/").optional().meta({
+        description: "OpenSSH's configuration, if not the user's own.",
+      }),
+      dir: z
+        .string()
+        .regex(/^\/[A-Za-z0-9_.+@:,=/-]*$/, "an absolute path without spaces or quotes")
+        .optional()
+        .meta({
+          description:
+            "Directory for blocks, on a file system of the site that its nodes see. Default: .farcall/driven in the home there.",
+        }),
+      forward: z
+        .strictObject({
+          address: z
+            .string()
+            .regex(/^[A-Za-z0-9_.:%-]+$/)
+            .meta({ description: "Address of the login node that compute nodes reach." }),
+          port: z.int().min(1).max(65_535).optional().meta({ description: "Default: a free one." }),
+        })
+        .optional()
+        .meta({
+          description:
+            "The login node listens there and passes managers on to the agent; its sshd must allow that (GatewayPorts clientspecified). Default: managers dial the agent itself, at link.",
+        }),
+    }),
+  ])
+  .meta({
+    id: "Driver",
+    description:
+      "Where the scheduler's commands run. `ssh`: at a login node, over a connection that the agent keeps open, for sites where no agent can run; needs manager: python.",
+  });
+export type DriverConfig = z.infer<typeof DriverConfig>;
 
 export const LinkConfig = z
   .strictObject({

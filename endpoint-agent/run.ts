@@ -12,6 +12,7 @@ import { readConfigFile } from "./config-file.ts";
 import { type Connection, keepConnected } from "./connection.ts";
 import { createNatsUser, readCredentials } from "./credentials.ts";
 import { lockDirectory } from "./directory-lock.ts";
+import type { Driver, DriverParts, OpenDriver } from "./driver.ts";
 import { createGatewayHttp } from "./gateway-http.ts";
 import { sayHello } from "./hello.ts";
 import { openJournal } from "./journal.ts";
@@ -31,6 +32,8 @@ export type RunOptions = {
   /** of managers */
   env: Readonly<Record<string, string>>;
   runtimeDir: string | undefined;
+  /** how a site is reached on which the agent does not run */
+  openDriver?: OpenDriver | undefined;
   /** aborts what waits for the gateway while the agent starts */
   signal: AbortSignal;
 };
@@ -96,8 +99,9 @@ export async function runAgent(options: RunOptions): Promise<Running> {
   await journal.append([{ kind: "epoch", epoch: epoch.epoch }]);
 
   let blocks: Blocks | undefined;
+  const driver = await openDriver(options, { settings, layout, endpoint, log, signal });
   const listener = await openLink({
-    settings,
+    settings: withDoor(settings),
     layout,
     runtimeDir: options.runtimeDir,
     log,
@@ -110,11 +114,17 @@ export async function runAgent(options: RunOptions): Promise<Running> {
     dir: layout.blocks,
     logDir: layout.blockLogs,
     cacheDir: layout.cache,
-    dial: listener.dial,
+    dial: driver ? await driver.door(listener.dial) : listener.dial,
+    seen: driver?.places,
+    onRemoved: (block) =>
+      void driver?.remove(block).catch((err) => log.debug({ err, block }, "its files stay at the site")),
     settings,
     managerMain: fileURLToPath(new URL(`./manager/main${SUFFIX}`, import.meta.url)),
-    env: options.env,
+    // A site knows its own nodes' better.
+    env: driver ? {} : options.env,
   });
+  // Of earlier runs: where this agent is now.
+  for (const block of driver ? journal.state.blocks.keys() : []) await driver?.push(block).catch(() => {});
   agent = await createAgent({
     endpoint,
     dir: options.dir,
@@ -137,7 +147,7 @@ export async function runAgent(options: RunOptions): Promise<Running> {
       const { signal } = stopped;
       const { env } = options;
       const check = () => blocks?.check();
-      const provider = openProvider({ settings, layout, endpoint, journal, managers, log, signal, env, check });
+      const provider = openProvider({ settings, layout, endpoint, journal, managers, log, signal, env, driver, check });
       const breaker = createBreaker({ firstWaitMs: 500, openWaitMs: 30_000, maxWaitMs: 600_000, random: Math.random });
       blocks = createBlocks({ ...parts, settings, provider, files, journal, breaker, log });
       return blocks;
@@ -162,6 +172,23 @@ export async function runAgent(options: RunOptions): Promise<Running> {
     hurry: () => agent?.hurry(),
     leave: stop,
   };
+}
+
+async function openDriver(
+  { openDriver: open, env }: Pick<RunOptions, "openDriver" | "env">,
+  parts: Omit<DriverParts, "config" | "env">,
+): Promise<Driver | undefined> {
+  const config = parts.settings.driver;
+  if (config.type === "local") return undefined;
+  if (!open) throw new ApiError("CONFIG_INVALID", "driver.type ssh: start this endpoint with `farcall endpoint start`");
+  return open({ ...parts, config, env });
+}
+
+/** What is passed on by the login node comes in here. */
+function withDoor(settings: Settings): Settings {
+  const { driver, link } = settings;
+  if (driver.type === "local" || !driver.forward) return settings;
+  return { ...settings, link: { ...link, address: link.address ?? "127.0.0.1" } };
 }
 
 /** Two lists of a scheduler. */

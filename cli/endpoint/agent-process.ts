@@ -2,6 +2,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { closeSync, openSync, readFileSync, statSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
+import { agentProgram } from "../../deploy/agent-program.ts";
 import { programArgs } from "../../deploy/layout.ts";
 import { programEnv } from "../../deploy/stack-programs.ts";
 import { endpointLayout } from "../../endpoint-agent/layout.ts";
@@ -91,7 +92,7 @@ export async function endAgent(
 }
 
 function agentArgs(endpoint: LocalEndpoint, { takeOver }: StartOptions): string[] {
-  return [...programArgs("endpoint-agent/main"), "--dir", endpoint.dir, ...(takeOver ? ["--take-over"] : [])];
+  return [...programArgs(agentProgram(endpoint.dir)), "--dir", endpoint.dir, ...(takeOver ? ["--take-over"] : [])];
 }
 
 function readyLine(said: string): { epoch: number } | undefined {

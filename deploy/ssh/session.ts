@@ -1,5 +1,7 @@
 /** A login on a site: commands and files over one connection, through as many hosts as it takes. */
+import type { Duplex } from "node:stream";
 import type { Client } from "ssh2";
+import { ApiError } from "../../protocol/errors.ts";
 import { createSession, type SshSession } from "./channels.ts";
 import { connectHop, type HopOptions } from "./hop.ts";
 import type { Prompter } from "./prompter.ts";
@@ -13,8 +15,13 @@ export type SessionOptions = RouteOptions & {
   readyTimeoutMs?: number | undefined;
 };
 
+export type LoginSession = SshSession & {
+  /** Listens at an address of the site; returns the port. Ends with the connection. */
+  listen(at: { address: string; port: number }, onConnection: (stream: Duplex) => void): Promise<number>;
+};
+
 /** Logs in at `[user@]host[:port]`. Every host's key is verified under its own name. */
-export async function openSession(target: string, options: SessionOptions): Promise<SshSession> {
+export async function openSession(target: string, options: SessionOptions): Promise<LoginSession> {
   const ssh2 = await loadSsh2();
   const hosts = await resolveRoute(target, options);
   const clients: Client[] = [];
@@ -32,5 +39,15 @@ export async function openSession(target: string, options: SessionOptions): Prom
   const session = createSession(clients.at(-1) as Client, `${last?.user}@${last?.alias}`);
   void session.closed.then(closeAll);
   options.signal.addEventListener("abort", closeAll, { once: true });
-  return { ...session, close: closeAll };
+  const client = clients.at(-1) as Client;
+  const listen: LoginSession["listen"] = ({ address, port }, onConnection) =>
+    new Promise((resolve, reject) => {
+      client.on("tcp connection", (_, accept) => onConnection(accept()));
+      client.forwardIn(address, port, (error, bound) => {
+        if (error)
+          reject(new ApiError("SITE_UNFIT", `${session.name} forwards no port: ${error.message}`, { cause: error }));
+        else resolve(port === 0 ? bound : port);
+      });
+    });
+  return { ...session, listen, close: closeAll };
 }

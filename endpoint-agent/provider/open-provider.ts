@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { ApiError } from "../../protocol/errors.ts";
 import type { Settings } from "../config.ts";
+import { type Driver, driven } from "../driver.ts";
 import type { Journal } from "../journal.ts";
 import type { EndpointLayout } from "../layout.ts";
 import type { Log } from "../log.ts";
@@ -10,6 +11,7 @@ import type { Contact } from "./batch/absences.ts";
 import type { Dialect } from "./batch/dialect.ts";
 import { DIALECTS } from "./batch/dialects.ts";
 import { createBatchProvider } from "./batch/engine.ts";
+import { parseJobId } from "./batch/names.ts";
 import { runCommand } from "./batch/run-command.ts";
 import { createLocalProvider } from "./local.ts";
 import type { Provider } from "./port.ts";
@@ -24,16 +26,18 @@ export type ProviderParts = {
   signal: AbortSignal;
   /** of the agent */
   env: Readonly<Record<string, string | undefined>>;
+  /** where the scheduler's commands run, if not here */
+  driver: Driver | undefined;
   /** something has ended: a good moment to ask for the status */
   check(): void;
 };
 
 /** Makes the provider of an endpoint. */
 export function openProvider(parts: ProviderParts): Provider {
-  const { settings, layout, endpoint, managers, log, signal } = parts;
+  const { settings, layout, endpoint, managers, log, signal, driver } = parts;
   const config = settings.provider;
   if (config.type === "local") return createLocalProvider({ endpoint, onExit: parts.check });
-  return createBatchProvider({
+  const provider = createBatchProvider({
     dialect: dialectOf(config.type),
     config,
     endpoint,
@@ -43,11 +47,13 @@ export function openProvider(parts: ProviderParts): Provider {
     known: [...parts.journal.state.blocks.keys()],
     orphanTimeoutMs: settings.orphanTimeoutMs,
     contactOf: (block) => contactOf(managers, block),
-    run: runCommand,
+    run: driver?.run ?? runCommand,
+    user: driver?.user,
     env: parts.env,
     log,
     signal,
   });
+  return driver ? driven(provider, driver, (job) => parseJobId(job).block) : provider;
 }
 
 /** Of a scheduler's name in the configuration. */
