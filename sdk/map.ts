@@ -34,7 +34,8 @@ export type MapOptions = CallOptions & {
  */
 export type MapResult<T> =
   | { readonly index: number; readonly value: T; readonly error?: undefined }
-  | { readonly index: number; readonly value?: undefined; readonly error: unknown };
+  // Not `unknown`, which holds undefined: by `error !== undefined` TypeScript tells the two apart.
+  | { readonly index: number; readonly value?: undefined; readonly error: NonNullable<unknown> };
 
 /**
  * The results, to be read with `for await`. Leaving the loop cancels what is in flight.
@@ -111,7 +112,7 @@ export function createMap<T>(
       live.add(call);
       engine.submit(call);
     } catch (error) {
-      arrive({ index, error });
+      arrive({ index, error: error ?? new Error("encoding it threw nothing") });
     }
   }
 
@@ -200,7 +201,7 @@ export function createMap<T>(
 }
 
 /** Whether an error is this item's own; any other would meet the next items as well, and ends the map. */
-function isOfItem(error: unknown): boolean {
+function isOfItem(error: unknown): error is TaskError | ApiError {
   return (
     error instanceof TaskError ||
     (error instanceof ApiError && (error.code === "NOT_SERIALISABLE" || error.code === "TOO_LARGE"))

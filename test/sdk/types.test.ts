@@ -33,6 +33,14 @@ describe("types", () => {
     void length.map([1, 2]);
   });
 
+  it("of a map's value and error are told apart when they are taken out of the result", async () => {
+    if (!never()) return;
+    for await (const { value, error } of farcall.function((x: number) => x).map([1])) {
+      if (error !== undefined) throw error;
+      expectTypeOf(value).toEqualTypeOf<number>();
+    }
+  });
+
   it("of a module are those of its functions", async () => {
     if (!never()) return;
     const statistics = await farcall.module<typeof import("./modules/statistics.ts")>("./modules/statistics.ts");
