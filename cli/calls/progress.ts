@@ -4,7 +4,7 @@ import { count, duration } from "../output/text.ts";
 
 const REDRAW_MS = 100;
 
-export type Progress = { count(failed: boolean): void; end(): void };
+export type Progress = { count(failed: boolean): void; end(interrupted: boolean): void };
 
 /** Draws at most ten times a second, when something has changed. */
 export function showProgress(terminal: Terminal, total: number | undefined): Progress {
@@ -27,11 +27,12 @@ export function showProgress(terminal: Terminal, total: number | undefined): Pro
       drawnAt = performance.now();
       terminal.status(text());
     },
-    end() {
+    end(interrupted) {
       terminal.status("");
       if (!terminal.animated) return;
       const failed = failures > 0 ? `, ${count(failures)} failed` : "";
-      terminal.note(`${count(done)} done${failed} in ${duration(performance.now() - began)}`);
+      const rest = interrupted ? "; interrupted, what was under way is cancelled" : "";
+      terminal.note(`${count(done)} done${failed} in ${duration(performance.now() - began)}${rest}`);
     },
   };
 }

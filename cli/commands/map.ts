@@ -60,6 +60,6 @@ async function map(context: CliContext, words: string[], options: MapCommandOpti
       if (failed) context.exit(EXIT.taskFailed);
     }
   } finally {
-    progress.end();
+    progress.end(signal.aborted);
   }
 }

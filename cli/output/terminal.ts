@@ -51,7 +51,13 @@ export function createTerminal(io: { stdout: Stream; stderr: Stream; env: Enviro
     style: (style, text) => (coloured ? styleText(style, text, { validateStream: false }) : text),
     line: (text = "") => around(() => stdout.write(`${text}\n`)),
     json: (value) => around(() => stdout.write(`${JSON.stringify(value)}\n`)),
-    write: (bytes) => drained(stdout, bytes),
+    async write(bytes) {
+      // Elsewhere than on the same terminal it does not get into the moving line's way.
+      if (status === "" || !stdout.isTTY) return drained(stdout, bytes);
+      stderr.write("\r\x1b[K");
+      await drained(stdout, bytes);
+      stderr.write(status);
+    },
     writeError: (bytes) => drained(stderr, bytes),
     note: (text) => around(() => stderr.write(`${text}\n`)),
     table(rows, columns) {

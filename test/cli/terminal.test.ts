@@ -36,6 +36,14 @@ describe.runIf(script)("on a terminal", { timeout: 90_000 }, () => {
     expect(text).toMatch(/300 done in \d/);
   });
 
+  it("a map's progress is out of the way of each result", async () => {
+    const text = await onTerminal(map, { columns: 100 });
+    const results = text.split("\n").filter((line) => line.includes('"index"'));
+    expect(results).toHaveLength(300);
+    expect(text).toMatch(/of 300/);
+    for (const line of results) expect(line.trimEnd()).toMatch(/^([\s\S]*\x1b\[K)?\{"index":\d+,"value":\d+\}$/);
+  });
+
   it("without a terminal it shows none", async () => {
     const [command, ...args] = map.split(" ") as [string, ...string[]];
     expect((await home.run([command, ...args])).stderr).toBe("");
