@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { directoriesOf } from "../deploy/directories.ts";
 import { ApiError } from "../protocol/errors.ts";
 import type { Farcall } from "../sdk/index.ts";
+import { adviceFor } from "./advice.ts";
 import type { CliContext } from "./context.ts";
 import { EXIT, exitCodeOf } from "./exit-codes.ts";
 import { describeError, errorLines } from "./output/errors.ts";
@@ -70,8 +71,10 @@ try {
   // Commander has printed its own errors, and an interrupt needs no explanation.
   const silent =
     String((error as { code?: unknown } | null)?.code).startsWith("commander.") || exitCode === EXIT.interrupted;
-  if (wantsJson && !silent) terminal.note(JSON.stringify({ error: describeError(error) }));
-  else if (!silent) for (const line of errorLines(error, Boolean(process.env.FARCALL_DEBUG))) terminal.note(line);
+  const advice = silent ? undefined : adviceFor(error, process.env);
+  if (wantsJson && !silent) terminal.note(JSON.stringify({ error: describeError(error, advice) }));
+  else if (!silent)
+    for (const line of errorLines(error, Boolean(process.env.FARCALL_DEBUG), advice)) terminal.note(line);
 } finally {
   terminal.status("");
   await client?.close();

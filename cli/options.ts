@@ -66,11 +66,13 @@ export function addCallOptions(command: Command): Command {
     .option("--ranks-per-node <count>", "MPI ranks on each of them; 1 if not said", wholeNumber(1, 4096))
     .option("--env <name=value>", "an environment variable; may be repeated", collect)
     .option("--at-most-once", "never start it a second time, also when it may have been lost")
-    .option(
-      "--gateway-timeout <duration>",
-      "give up waiting when the gateway does not answer for this long; the task goes on",
-      durationMs,
-      60_000,
+    .addOption(
+      new Option(
+        "--gateway-timeout <duration>",
+        "give up waiting when the gateway does not answer for this long; the task goes on",
+      )
+        .argParser(durationMs)
+        .default(60_000, "1m"),
     );
 }
 

@@ -4,7 +4,7 @@
  */
 export const ERRORS = {
   // Requests
-  BAD_REQUEST: e(400, false, "The request does not fit the operation's schema.", "Mend the field that the message names."),
+  BAD_REQUEST: e(400, false, "The request does not fit the operation's schema.", "Mend what the message names."),
   BAD_FRAME: e(400, false, "A binary frame is cut short, too long or not JSON.", "Encode it with the SDK, or send application/json."),
   UNAUTHENTICATED: e(401, false, "The request carries no token, or one that is unknown, expired or revoked.", "Set FARCALL_TOKEN, or run `farcall up` to write a profile."),
   FORBIDDEN: e(403, false, "The token lacks the scope that this operation needs.", "Use a token with the scope that the message names."),
@@ -56,7 +56,7 @@ export const ERRORS = {
   ENDPOINT_OFFLINE: e(503, true, "The endpoint's agent is not connected.", "Start it with `farcall endpoint start`; the task waits meanwhile."),
   EPOCH_SUPERSEDED: e(409, false, "A newer agent runs this endpoint.", "Stop this copy; one endpoint has one agent."),
   ENDPOINT_IN_USE: e(409, false, "An agent on another host still answers for this endpoint.", "Stop it, or start with --take-over."),
-  CONFIG_INVALID: e(400, false, "A configuration file or option is wrong.", "Mend the line that the message names."),
+  CONFIG_INVALID: e(400, false, "A configuration file or option is wrong.", "Mend what the message names."),
   JOURNAL_DAMAGED: e(500, false, "The agent's journal is damaged before its end.", "Move it away as the message says; the gateway queues again what it held."),
   NATS_SERVER_MISSING: e(500, false, "No usable nats-server was found or fetched.", "Install nats-server 2.14 or newer in one of the ways that the message lists."),
   NATS_SERVER_TOO_OLD: e(500, false, "The nats-server found is older than 2.14.", "Install a newer one, or unset FARCALL_NATS_SERVER."),

@@ -1,9 +1,14 @@
 /** What a user is told while the gateway does not answer in the middle of a call, and when that is given up. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { ApiError } from "../../protocol/errors.ts";
-import type { FarcallOptions, Outage, Task } from "../../sdk/index.ts";
+import { isTerminal } from "../../protocol/task.ts";
+import type { FarcallOptions, Outage, Task, TasksApi } from "../../sdk/index.ts";
 import type { CliContext } from "../context.ts";
-import { duration } from "../output/text.ts";
+import { duration, oneLine } from "../output/text.ts";
 
+/** What does not start is looked at after this time, and then ever more seldom. */
+const FIRST_LOOK_MS = 5_000;
+const MAX_LOOK_MS = 60_000;
 /** Shorter silences are a restart of the gateway, and nobody's business. */
 const QUIET_MS = 3_000;
 
@@ -11,7 +16,11 @@ export type Waiting = {
   /** how the client is to be made */
   readonly connection: Pick<FarcallOptions, "retryForMs" | "onOutage">;
   /** Runs `wait` for a task; a gateway that stays away is reported with the task and the way back to it. */
-  until<T>(task: Pick<Task<unknown>, "id" | "state" | "accepted">, wait: () => Promise<T>): Promise<T>;
+  until<T>(
+    tasks: Pick<TasksApi, "get">,
+    task: Pick<Task<unknown>, "id" | "state" | "accepted">,
+    wait: () => Promise<T>,
+  ): Promise<T>;
 };
 
 /** Waits as long as the flags say. */
@@ -38,6 +47,22 @@ export function createWaiting(
     );
   }
 
+  async function tellWhyItWaits(tasks: Pick<TasksApi, "get">, id: string, over: AbortSignal): Promise<void> {
+    let said = "";
+    try {
+      for (let pause = FIRST_LOOK_MS; ; pause = Math.min(MAX_LOOK_MS, 2 * pause)) {
+        await sleep(pause, undefined, { signal: over, ref: false });
+        const { state, waits } = await tasks.get(id);
+        if (over.aborted || state === "running" || isTerminal(state)) return;
+        if (!waits || waits.message === said) continue;
+        said = waits.message;
+        say({ task: id, waits }, `task ${id} waits: ${oneLine(said)}`);
+      }
+    } catch {
+      // The call itself says what is wrong.
+    }
+  }
+
   function onOutage(outage: Outage | undefined): void {
     last = outage;
     if (outage) {
@@ -52,9 +77,11 @@ export function createWaiting(
 
   return {
     connection: { retryForMs: gatewayTimeout, onOutage },
-    async until(task, wait) {
+    async until(tasks, task, wait) {
       const known = { id: task.id, accepted: false };
       current = known;
+      const over = new AbortController();
+      void tellWhyItWaits(tasks, task.id, over.signal);
       task.accepted.then(
         () => {
           known.accepted = true;
@@ -68,6 +95,7 @@ export function createWaiting(
         const details = { ...error.details, task: known.id, accepted: known.accepted };
         throw new ApiError(error.code, `${error.message}\n${wayBack(known)}`, { cause: error, details });
       } finally {
+        over.abort();
         current = undefined;
         clearTimeout(timer);
       }

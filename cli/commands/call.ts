@@ -44,7 +44,7 @@ async function call(context: CliContext, words: string[], options: CallCommandOp
   const farcall = await context.connect(waiting.connection);
   const { remote, rest } = await targetOf(farcall, words, options);
   const task = withFlags(farcall, remote, { flags: options, signal }).submit(...parseArguments(rest, options.kwarg));
-  const value = await waiting.until(task, async () => {
+  const value = await waiting.until(farcall.tasks, task, async () => {
     if (options.logs || !options.wait) await task.accepted;
     if (!options.wait) return undefined;
     if (options.logs) {

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { adviceFor } from "../advice.ts";
 import { addCommand } from "../command.ts";
 import type { CliContext } from "../context.ts";
 import { type Check, type Finding, MACHINE_CHECKS } from "../doctor/checks.ts";
@@ -62,7 +63,7 @@ async function lookAt(check: Check, context: CliContext): Promise<Finding> {
   try {
     return { check: check.name, ...(await check.look(context)) };
   } catch (error) {
-    const { code, message, next } = describeError(error);
+    const { code, message, next } = describeError(error, adviceFor(error, context.env));
     return { check: check.name, state: "wrong", found: `${code}: ${message}`, next };
   }
 }

@@ -35,7 +35,7 @@ async function runThere(context: CliContext, words: string[], options: RunOption
   const remote = withFlags(farcall, shell, { flags: options, signal });
   const task = remote.submit({ command: shellText(words) });
   const output = createLiveOutput(context);
-  const result = await waiting.until(task, async () => {
+  const result = await waiting.until(farcall.tasks, task, async () => {
     await task.accepted;
     if (options.json) return task;
     try {

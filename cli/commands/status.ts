@@ -1,8 +1,9 @@
 import type { Command } from "commander";
 import { directoriesOf } from "../../deploy/directories.ts";
 import { layoutOf } from "../../deploy/layout.ts";
-import { findRunning, type RunningPart, type RunningUp } from "../../deploy/up/running.ts";
+import { findRunning, type RunningPart, type RunningUp, unattendedParts } from "../../deploy/up/running.ts";
 import type { EndpointView } from "../../protocol/endpoint.ts";
+import { adviceFor } from "../advice.ts";
 import { addCommand } from "../command.ts";
 import type { CliContext } from "../context.ts";
 import { EXIT, exitCodeOf } from "../exit-codes.ts";
@@ -18,7 +19,13 @@ type GatewayFacts = {
   cappedAt: number;
   endpoints: EndpointView[];
 };
-type Status = { up: RunningUp | null; gateway: GatewayFacts | null; error: ShownError | null };
+type Status = {
+  up: RunningUp | null;
+  /** parts that outlived their `up` */
+  unattended: string[];
+  gateway: GatewayFacts | null;
+  error: ShownError | null;
+};
 
 /** `farcall status`: what runs here, whether the gateway answers, which endpoints and tasks there are. */
 export function registerStatus(program: Command, context: CliContext): void {
@@ -31,14 +38,16 @@ export function registerStatus(program: Command, context: CliContext): void {
       ["farcall status --json | jq .gateway.counts", "tasks by state"],
     ],
   }).action(async (options: { json?: boolean }) => {
-    const running = findRunning(layoutOf(directoriesOf(context.env).state)) ?? null;
+    const layout = layoutOf(directoriesOf(context.env).state);
+    const running = findRunning(layout) ?? null;
+    const unattended = unattendedParts(layout);
     let status: Status;
     let failure: unknown;
     try {
-      status = { up: running, gateway: await gatewayFacts(context), error: null };
+      status = { up: running, unattended, gateway: await gatewayFacts(context), error: null };
     } catch (error) {
       failure = error;
-      status = { up: running, gateway: null, error: describeError(error) };
+      status = { up: running, unattended, gateway: null, error: describeError(error, adviceFor(error, context.env)) };
       context.exit(exitCodeOf(error) === EXIT.usage ? EXIT.unreachable : exitCodeOf(error));
     }
     if (options.json) return context.terminal.json(status);
@@ -54,16 +63,18 @@ async function gatewayFacts(context: CliContext): Promise<GatewayFacts> {
   return { version, durability, owner, counts: tasks.counts, cappedAt: tasks.cappedAt, endpoints: endpoints.items };
 }
 
-function show({ terminal }: CliContext, { up, gateway }: Status, failure: unknown): void {
+function show({ terminal, env }: CliContext, { up, unattended, gateway }: Status, failure: unknown): void {
   if (up) {
     terminal.line(`up: ${up.state}, process ${up.pid}, for ${duration(Date.now() - up.startedAt)}, ${up.url ?? ""}`);
     terminal.table(up.parts, PART_COLUMNS);
+  } else if (unattended.length > 0) {
+    terminal.line(`up: it was killed; ${unattended.join(", ")} run unattended (\`farcall up\` takes over)`);
   } else {
     terminal.line("up: nothing runs here (`farcall up` starts it)");
   }
   terminal.line();
   if (!gateway) {
-    for (const line of errorLines(failure, false)) terminal.note(line);
+    for (const line of errorLines(failure, false, adviceFor(failure, env))) terminal.note(line);
     return;
   }
   terminal.line(

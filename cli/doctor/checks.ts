@@ -6,7 +6,7 @@ import { findOnPath, run } from "../../deploy/command.ts";
 import { directoriesOf } from "../../deploy/directories.ts";
 import { layoutOf, readJsonFile } from "../../deploy/layout.ts";
 import { findNatsServer } from "../../deploy/nats/server.ts";
-import { findRunning } from "../../deploy/up/running.ts";
+import { findRunning, unattendedParts } from "../../deploy/up/running.ts";
 import { VERSION } from "../../deploy/version.ts";
 import type { CliContext } from "../context.ts";
 import { byteSize } from "../output/text.ts";
@@ -90,6 +90,11 @@ async function checkProfile({ env }: CliContext): Promise<Omit<Finding, "check">
 async function checkUp({ env }: CliContext): Promise<Omit<Finding, "check">> {
   const layout = layoutOf(directoriesOf(env).state);
   const running = findRunning(layout);
+  const unattended = unattendedParts(layout);
+  if (unattended.length > 0) {
+    const found = `it was killed; ${unattended.join(", ")} run unattended`;
+    return { state: "warning", found, next: "`farcall up` takes over; `farcall down` ends them." };
+  }
   if (!running) return { state: "ok", found: "nothing runs here" };
   const troubled = running.parts.filter((part) => part.state !== "running");
   if (troubled.length === 0) return { state: "ok", found: `${running.parts.length} parts run, process ${running.pid}` };

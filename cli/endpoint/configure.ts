@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { makePrivateDirectory } from "../../deploy/directories.ts";
 import { readJsonFile, writePrivateFile } from "../../deploy/layout.ts";
-import { configSchemaText } from "../../endpoint-agent/config.ts";
+import { configSchemaText, type EndpointConfig } from "../../endpoint-agent/config.ts";
 import { readConfigFile } from "../../endpoint-agent/config-file.ts";
 import { endpointLayout } from "../../endpoint-agent/layout.ts";
 import { ApiError } from "../../protocol/errors.ts";
@@ -30,13 +30,29 @@ export async function configureEndpoint(context: CliContext, name: string, optio
   writePrivateFile(join(dirname(layout.config), SCHEMA_FILE), configSchemaText());
   const config = readConfigFile(layout.config);
   const { id, registered } = await register(context, { name: config.name, file: layout.credentials, options });
+  const ignored = ignoredFlags(config, options);
   if (options.json) {
-    return context.terminal.json({ name, id, config: layout.config, written, registered });
+    return context.terminal.json({ name, id, config: layout.config, written, registered, ignored });
   }
   const { terminal } = context;
   terminal.line(`${written ? "wrote" : "checked"} ${layout.config}`);
   terminal.line(registered ? `registered endpoint ${name} as ${id}` : `endpoint ${name} is registered as ${id}`);
+  if (ignored.length > 0) {
+    const file = "the file that was there is kept";
+    terminal.note(`${ignored.join(", ")} ignored: ${file}; edit it, then \`farcall endpoint restart ${name}\``);
+  }
   terminal.note(`\`farcall endpoint start ${name}\` starts its agent`);
+}
+
+/** The flags that ask for something else than the configuration says. */
+function ignoredFlags({ policy, workers }: EndpointConfig, options: ConfigureOptions): string[] {
+  const flags: [string, unknown, unknown][] = [
+    ["--min-blocks", options.minBlocks, policy.minBlocks],
+    ["--max-blocks", options.maxBlocks, policy.maxBlocks],
+    ["--workers", options.workers, policy.workersPerNode],
+    ["--python", options.python, workers.python],
+  ];
+  return flags.flatMap(([flag, asked, found]) => (asked === undefined || asked === found ? [] : flag));
 }
 
 async function register(

@@ -14,8 +14,13 @@ const FILE_NEXT =
 
 export type ShownError = { code: string; message: string; next: string; details?: Record<string, unknown> };
 
-/** The facts of an error, for `--json` and for people. */
-export function describeError(error: unknown): ShownError {
+/** The facts of an error, for `--json` and for people; `advice` says better what to do than the error does by itself. */
+export function describeError(error: unknown, advice?: string): ShownError {
+  const facts = factsOf(error);
+  return advice === undefined ? facts : { ...facts, next: advice };
+}
+
+function factsOf(error: unknown): ShownError {
   if (error instanceof ApiError) {
     const { code, message, next, details } = error.toJSON();
     return { code, message: plain(message), next, ...(details ? { details } : {}) };
@@ -30,8 +35,8 @@ export function describeError(error: unknown): ShownError {
 }
 
 /** The lines for stderr. With `debug` the local stack follows. */
-export function errorLines(error: unknown, debug: boolean): string[] {
-  const { code, message, next } = describeError(error);
+export function errorLines(error: unknown, debug: boolean, advice?: string): string[] {
+  const { code, message, next } = describeError(error, advice);
   const [first = "", ...rest] = message.split("\n");
   const lines = [`farcall: ${code}: ${first}`, ...rest.map((line) => `  ${line}`)];
   const remote = (error as { remoteStack?: unknown } | null)?.remoteStack;

@@ -1,4 +1,5 @@
 /** `farcall tasks logs`. */
+import { isTerminal } from "../../protocol/task.ts";
 import type { CliContext } from "../context.ts";
 import { byteSize, plain } from "../output/text.ts";
 
@@ -18,6 +19,11 @@ export async function showLogs(context: CliContext, id: string, options: LogOpti
     return;
   }
   const logs = await farcall.tasks.logs(id);
+  if (!options.json && logs.stdoutTotal + logs.stderrTotal === 0) {
+    const { state } = await farcall.tasks.get(id);
+    if (!isTerminal(state)) context.terminal.note(`(it is ${state}; -f shows what it writes)`);
+    if (state === "cancelled") context.terminal.note("(what a cancelled task wrote is not kept)");
+  }
   if (options.json) return context.terminal.json(logs);
   for (const stream of ["stdout", "stderr"] as const) {
     if (!wanted(stream)) continue;

@@ -25,6 +25,7 @@ export function writeProfile(
   return { path, kept };
 }
 
-function isLocal(url: string): boolean {
+/** Whether a gateway's address is on this machine. */
+export function isLocal(url: string): boolean {
   return URL.canParse(url) && ["127.0.0.1", "localhost", "[::1]"].includes(new URL(url).hostname);
 }

@@ -76,10 +76,15 @@ export async function endLeftovers(layout: Layout, graceMs: number): Promise<num
   return left.length;
 }
 
-function leftovers(layout: Layout): ProcessIdentity[] {
-  return (readRunning(layout)?.parts ?? []).flatMap(({ pid, startTime }) => {
+/** The names of the parts that run although their `up` is gone. */
+export function unattendedParts(layout: Layout): string[] {
+  return findRunning(layout) ? [] : leftovers(layout).map(({ name }) => name);
+}
+
+function leftovers(layout: Layout): (ProcessIdentity & { name: string })[] {
+  return (readRunning(layout)?.parts ?? []).flatMap(({ name, pid, startTime }) => {
     if (pid === null || startTime === null) return [];
-    return isSameProcess({ pid, startTime }) ? [{ pid, startTime }] : [];
+    return isSameProcess({ pid, startTime }) ? [{ name, pid, startTime }] : [];
   });
 }
 
