@@ -1,19 +1,17 @@
 /** A day: two endpoints deployed, work done on two nodes, no block left, the endpoints removed. */
+import { EXIT } from "../../cli/exit-codes.ts";
 import type { Farcall } from "../../sdk/index.ts";
-import { watchBlocks } from "./block-watch.ts";
+import { type BlockWatch, createBlockWatch } from "./block-watch.ts";
 import { Interrupted, runFarcall } from "./farcall-program.ts";
 import type { Place } from "./place.ts";
-import { mpiProgram, pythonTasks, shellCommand } from "./work.ts";
+import { mpiProgram, pythonTasks, ranksWithoutMpi, shellCommand } from "./work.ts";
 
 /**
  * Two, because `aprun` works on the machine of the batch script only, and ALPS gives a node to one application at a time: managers
- * that wait for tasks there leave no room for MPI (docs/adr/0013).
+ * that wait for tasks on all nodes leave none for MPI (docs/adr/0013).
  */
-const ENDPOINTS = [
-  { name: "blue-waters", site: "blue-waters" },
-  { name: "blue-waters-mpi", site: "blue-waters:mpi" },
-] as const;
-const [TASKS, MPI] = ENDPOINTS;
+const TASKS = { name: "blue-waters", site: "blue-waters" };
+const MPI = { name: "blue-waters-mpi", site: "blue-waters:mpi" };
 /** Short, so that the day ends soon: idle nodes are given back at once. */
 const MAX_IDLE_MS = 3_000;
 
@@ -22,55 +20,57 @@ type Day = { farcall: Farcall; place: Place; signal: AbortSignal };
 /** Runs it, and leaves nothing at the site. */
 export async function spendDay({ farcall, place, signal }: Day): Promise<void> {
   const deployed: string[] = [];
+  let interrupted = false;
   try {
-    for (const { name, site } of ENDPOINTS) {
+    for (const endpoint of [TASKS, MPI]) {
       signal.throwIfAborted();
-      deployed.unshift(name);
-      await deploy(place, name, site);
+      deployed.unshift(endpoint.name);
+      await deploy(endpoint, place, signal);
     }
-    await work({ farcall, place, signal });
-    for (const { name } of ENDPOINTS) await scaledToZero(name, { farcall, place, signal });
+    await work(farcall, place, createBlockWatch(farcall, signal));
+  } catch (error) {
+    interrupted = signal.aborted || error instanceof Interrupted;
+    throw error;
   } finally {
-    // With a stand-in all of it is about to be gone.
-    if (!(signal.aborted && place.passing)) await removeAll(place, deployed);
+    if (!(interrupted && place.passing)) await removeAll(place, deployed);
   }
 }
 
-async function deploy({ target, deployArgs, env }: Place, name: string, site: string): Promise<void> {
-  const own = ["--name", name, "--site", site, "--set", `policy.maxIdleTimeMs=${MAX_IDLE_MS}`];
-  await runFarcall(["endpoint", "deploy", target, ...own, ...deployArgs], env);
+async function deploy(endpoint: typeof TASKS, { target, deployArgs, env }: Place, signal: AbortSignal): Promise<void> {
+  const own = ["--name", endpoint.name, "--site", endpoint.site, "--set", `policy.maxIdleTimeMs=${MAX_IDLE_MS}`];
+  const code = await runFarcall(["endpoint", "deploy", target, ...own, ...deployArgs], { env, signal });
+  if (code !== EXIT.ok) throw new Error(`${endpoint.name} was not deployed; farcall said why`);
 }
 
-async function work({ farcall, place, signal }: Day): Promise<void> {
-  console.log("\nNo block is there. The first calls make the agent ask for one, of 2 nodes of 32 cores.");
-  await shown(TASKS.name, { farcall, place, signal }, async () => {
+async function work(farcall: Farcall, place: Place, watch: BlockWatch): Promise<void> {
+  console.log("\nThere is no block yet. The first call makes the agent ask for one, of 2 nodes of 32 cores.");
+  await watched(TASKS.name, watch, async () => {
     await pythonTasks(farcall, TASKS.name);
     await shellCommand(farcall, TASKS.name);
   });
-  await shown(MPI.name, { farcall, place, signal }, () => mpiProgram(farcall, MPI.name, place.ranksPerNode));
+  const ranks = place.mpi ? mpiProgram : ranksWithoutMpi;
+  await watched(MPI.name, watch, () => ranks(farcall, MPI.name, place.ranksPerNode));
+  for (const { name } of [TASKS, MPI]) {
+    await watch.until(name, (blocks) => blocks === 0);
+    console.log(`${name}: no block is left`);
+  }
+  for (const line of place.records()) console.log(line);
 }
 
 /** Does something while the endpoint's blocks are watched. */
-async function shown(name: string, { farcall, signal }: Day, something: () => Promise<void>): Promise<void> {
+async function watched(endpoint: string, watch: BlockWatch, something: () => Promise<void>): Promise<void> {
   let over = false;
   const done = something().finally(() => {
     over = true;
   });
-  await Promise.all([done, watchBlocks(name, { farcall, signal }, () => over)]);
+  await Promise.all([done, watch.until(endpoint, () => over)]);
 }
 
-async function scaledToZero(name: string, { farcall, signal }: Day): Promise<void> {
-  await watchBlocks(name, { farcall, signal }, (blocks) => blocks === 0);
-  console.log(`${name}: no block is left`);
-}
-
+/** Each in turn, whatever becomes of the others. */
 async function removeAll({ env }: Place, names: readonly string[]): Promise<void> {
   for (const name of names) {
-    try {
-      await runFarcall(["endpoint", "remove", name, "--yes"], env);
-    } catch (error) {
-      process.stderr.write(`${name} may still be there: farcall endpoint remove ${name}\n`);
-      if (!(error instanceof Interrupted)) process.stderr.write(`${(error as Error).message}\n`);
-    }
+    const code = await runFarcall(["endpoint", "remove", name, "--yes"], { env }).catch(() => EXIT.interrupted);
+    if (code === EXIT.ok || code === EXIT.notFound) continue;
+    process.stderr.write(`${name} may still be there: \`farcall endpoint remove ${name}\` removes it\n`);
   }
 }

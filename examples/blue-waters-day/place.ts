@@ -2,7 +2,7 @@
 
 /** A site as the day sees it; a stand-in and a real one look alike. */
 export type Place = {
-  /** what it is, said where it is named */
+  /** what it is */
   title: string;
   /** `[user@]host` */
   target: string;
@@ -10,14 +10,20 @@ export type Place = {
   deployArgs: readonly string[];
   /** MPI ranks on each of the two nodes */
   ranksPerNode: number;
-  /** of the `farcall` program and of the SDK: where the gateway is */
+  /** whether `cc` makes MPI programs there */
+  mpi: boolean;
+  /** for the `farcall` program: where the gateway is */
   env: NodeJS.ProcessEnv;
+  /** for the SDK: the same */
   gateway: { url?: string; token?: string };
-  /** true: what was deployed goes with it, also without `farcall endpoint remove` */
+  /** it is gone afterwards, with all that was deployed */
   passing: boolean;
+  /** what its batch system has to say in the end */
+  records(): string[];
 };
 
 /** A real site, with the Farcall that this machine's profile names. */
 export function realPlace(target: string, deployArgs: readonly string[], ranksPerNode: number): Place {
-  return { title: target, target, deployArgs, ranksPerNode, env: process.env, gateway: {}, passing: false };
+  const own = { env: process.env, gateway: {}, passing: false, records: () => [] };
+  return { title: target, target, deployArgs, ranksPerNode, mpi: true, ...own };
 }

@@ -11,6 +11,7 @@ import { ensureNatsServer } from "../../deploy/nats/server.ts";
 import { type Stack, startStack } from "../../deploy/stack.ts";
 import { type OtpSite, startOtpSite } from "../../test/support/otp-site.ts";
 import type { Round } from "../../test/support/ssh-server.ts";
+import type { StandInJob } from "../../test/support/stand-ins/control.ts";
 import { createStandIn } from "../../test/support/stand-ins/stand-in.ts";
 import type { Place } from "./place.ts";
 
@@ -26,7 +27,8 @@ const STOP_MS = 2_000;
 export async function startStandInSite(log: (line: string) => void): Promise<Place & AsyncDisposable> {
   const natsServer = await ensureNatsServer({ log });
   const dir = mkdtempSync(join(tmpdir(), "farcall-blue-waters-day-"));
-  const batch = createStandIn({ kind: "torque", settings: { np: CORES, pmi: existsSync(MPI_COMPILER) } });
+  const mpi = existsSync(MPI_COMPILER);
+  const batch = createStandIn({ kind: "torque", settings: { np: CORES, pmi: mpi } });
   let login: (OtpSite & AsyncDisposable) | undefined;
   let stack: Stack | undefined;
   const stop = async () => {
@@ -47,6 +49,8 @@ export async function startStandInSite(log: (line: string) => void): Promise<Pla
         ...["--ssh-config", sshConfig(dir, login)],
         // The machine's own Node.js is as good as one that was sent, and sooner there.
         ...["--node", process.execPath],
+        // tmux has one session of a name: two days at once would be in each other's way.
+        ...["--start", "nohup"],
         ...["--set", `provider.binDir=${batch.bin}`],
         ...["--set", "provider.statusIntervalMs=10000"],
         // Before the machine's own `hostname`, which knows nothing of the stand-in's nodes.
@@ -54,9 +58,11 @@ export async function startStandInSite(log: (line: string) => void): Promise<Pla
         ...["--set", "link.address=127.0.0.1"],
       ],
       ranksPerNode: RANKS_PER_NODE,
+      mpi,
       env: environment(dir, stack),
       gateway: { url: stack.url, token: stack.token },
       passing: true,
+      records: () => batch.jobs().map((job) => `The stand-in for Torque: ${describe(job)}`),
       [Symbol.asyncDispose]: stop,
     };
   } catch (error) {
@@ -80,6 +86,11 @@ function tokenRound(): Round {
       return [used];
     },
   };
+}
+
+function describe({ id, state, ...job }: StandInJob): string {
+  const asked = (job as { resources?: { nodes?: string } }).resources?.nodes;
+  return `job ${id} had nodes=${asked}, on ${job.hosts?.join(" and ")}; it is ${state}`;
 }
 
 /** What the site file expects to find: `module`, the image of `bwpy-environ`, and the compiler. */

@@ -53,6 +53,13 @@ export async function mpiProgram(farcall: Farcall, endpoint: string, ranksPerNod
   console.log(`MPI: ${stdout.trim()}, in block ${block}, placed by ${stderr.trim().split("\n").at(-1)}`);
 }
 
+/** The ranks alone, where there is no MPI to compile with. */
+export async function ranksWithoutMpi(farcall: Farcall, endpoint: string, ranksPerNode: number): Promise<void> {
+  const ranks = farcall.command("{launcher} sh -c hostname | sort | uniq -c");
+  const { stdout } = await ranks.with({ endpoint, resources: { nodes: 2, ranksPerNode } })();
+  console.log(`No MPI is installed here. Ranks without it: ${stdout.trim().split(/\s+/).join(" ")}`);
+}
+
 async function whereRan(farcall: Farcall, id: string) {
   const { block, worker } = await farcall.tasks.get(id);
   return { block: block ?? "?", worker: worker ?? "?" };
