@@ -10,7 +10,12 @@ import { endpointLayout } from "./layout.ts";
 import { submission } from "./provider/batch/engine.ts";
 import { dialectOf } from "./provider/open-provider.ts";
 
-export type Preview = { argv: string[]; script: string };
+export type Preview = {
+  argv: string[];
+  script: string;
+  /** what the command reads, where that is not the script itself but names it */
+  description?: string;
+};
 
 const SUFFIX = import.meta.url.endsWith(".ts") ? ".ts" : ".js";
 
@@ -43,8 +48,11 @@ export function previewSubmission(
   const id = newId();
   try {
     const request = files.prepare({ id, nodes: policy.nodesPerBlock, walltimeMs: policy.walltimeMs ?? null });
-    const { argv, script } = submission({ dialect: dialectOf(config.type), config, endpoint, node }, request);
-    return { argv, script };
+    const { argv, script, file, input } = submission(
+      { dialect: dialectOf(config.type), config, endpoint, node },
+      request,
+    );
+    return { argv, script, ...(file === undefined ? {} : { description: input }) };
   } finally {
     files.remove(id);
   }

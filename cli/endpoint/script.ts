@@ -11,6 +11,8 @@ export function showScript(context: CliContext, name: string, options: { json?: 
     context.terminal.json(preview);
     return;
   }
-  context.terminal.note(`$ ${preview.argv.map(quote).join(" ")} <script`);
+  const command = `$ ${preview.argv.map(quote).join(" ")}`;
+  const { description } = preview;
+  context.terminal.note(description === undefined ? `${command} <script` : `${command} <<END\n${description}END`);
   for (const line of preview.script.trimEnd().split("\n")) context.terminal.line(line);
 }

@@ -34,6 +34,24 @@ describe("farcall endpoint script", () => {
     expect(json.script).toContain("launch.sh");
   });
 
+  it("shows what describes the script, where that is a file of its own", async () => {
+    config("provider:\n  type: htcondor");
+    const run = await home.run(["endpoint", "script", "cluster"]);
+    expect(run.stderr).toMatch(
+      /^\$ condor_submit -terse <<END\n(.*\n)*executable = \/.*\/block\.sh\n(.*\n)*queue 1\nEND\n$/,
+    );
+    expect(run.stdout).toMatch(/^#!\/bin\/bash\n/);
+    const json = await home.json<{ description: string }>(["endpoint", "script", "cluster"]);
+    expect(json.description).toContain("\nqueue 1\n");
+  });
+
+  it("says what a scheduler needs that the configuration does not have", async () => {
+    config("provider:\n  type: sge\nnode:\n  cores: 4");
+    const run = await home.run(["endpoint", "script", "cluster"]);
+    expect(run.code).toBe(EXIT.usage);
+    expect(run.stderr).toContain("provider.parallelEnvironment");
+  });
+
   it("leaves blocks that run alone: their managers go on dialling the agent", async () => {
     config("provider:\n  type: slurm");
     const block = join(dir, "run", "blocks", "01990000-0000-7000-8000-000000000001");

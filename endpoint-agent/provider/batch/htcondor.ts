@@ -1,4 +1,5 @@
 /** HTCondor: condor_submit, condor_q, condor_rm, condor_history. Recorded from 23.9.6. */
+import { ApiError } from "../../../protocol/errors.ts";
 import type { CommandOutput, Dialect, Job, ListedJob } from "./dialect.ts";
 import { attributesOf, jobOf } from "./htcondor-states.ts";
 import { lastLine } from "./pbs-script.ts";
@@ -36,10 +37,11 @@ const ASSIGNMENT = /^\+?[A-Za-z_][\w.]*\s*=(?!=)/;
 
 /** The submit description. Of two lines for the same command the later one wins. */
 function description({ options: config, ...job }: Job, script: string): string {
-  if (job.nodes > 1) throw new Error("HTCondor gives a block one node: set policy.nodesPerBlock to 1");
+  if (job.nodes > 1) throw new ApiError("CONFIG_INVALID", "policy.nodesPerBlock: HTCondor gives a block one node");
   for (const line of config.directives) {
     // A line without = might queue more jobs, or include a file.
-    if (!ASSIGNMENT.test(line)) throw new Error(`provider.directives: HTCondor's are lines as key = value: ${line}`);
+    if (!ASSIGNMENT.test(line))
+      throw new ApiError("CONFIG_INVALID", `provider.directives: HTCondor's are lines as key = value: ${line}`);
   }
   const given = config.directives.filter((line) => !REQUIREMENTS.test(line));
   const requirements = [

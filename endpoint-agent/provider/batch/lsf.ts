@@ -43,7 +43,8 @@ function options({ options: config, ...job }: Job): string[] {
     // A second start of the same job would be a second block that nobody asked for (FAULTS.md B6).
     "-rn",
     ...(chosen ? [] : [`-n ${job.nodes * job.coresPerNode}`, `-R "span[ptile=${job.coresPerNode}]"`]),
-    ...(job.memoryMbPerNode === null ? [] : [`-R "rusage[mem=${job.memoryMbPerNode}MB]"`]),
+    // Whether a bare number is for a host or for a task is up to the site; LSF before 10.1.0.9 does not take the word.
+    ...(job.memoryMbPerNode === null ? [] : [`-R "rusage[mem=${job.memoryMbPerNode}MB/host]"`]),
     ...(select.length === 0 ? [] : [`-R "select[${select.join(" && ")}]"`]),
     ...(job.gpusPerNode === 0 ? [] : [`-gpu "num=${job.gpusPerNode}"`]),
     // No warning by -wa: it would reach the processes of tasks too, and the managers know when the walltime ends.

@@ -1,4 +1,5 @@
 /** Grid Engine: qsub, qstat, qdel, qacct. Recorded from 8.1.9 (Son of Grid Engine). */
+import { ApiError } from "../../../protocol/errors.ts";
 import type { Dialect, Job, ListedJob } from "./dialect.ts";
 import { lastLine } from "./pbs-script.ts";
 import { onceEach } from "./pbs-states.ts";
@@ -29,7 +30,10 @@ function options({ options: config, ...job }: Job): string[] {
   const slots = job.nodes * job.coresPerNode;
   const asksForSlots = config.directives.some((text) => /^-pe\s/.test(text));
   if (slots > 1 && config.parallelEnvironment === undefined && !asksForSlots) {
-    throw new Error("SGE gives more than one slot only with a parallel environment: set provider.parallelEnvironment");
+    throw new ApiError(
+      "CONFIG_INVALID",
+      "provider.parallelEnvironment: SGE gives more than one slot only with a parallel environment",
+    );
   }
   const asked = [
     // Plain seconds: it reads 5m as five million.

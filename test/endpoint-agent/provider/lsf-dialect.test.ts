@@ -189,7 +189,7 @@ describe("LSF's directives", () => {
       "-rn",
       "-n 32",
       '-R "span[ptile=16]"',
-      '-R "rusage[mem=1000MB]"',
+      '-R "rusage[mem=1000MB/host]"',
       '-R "select[fat && model==XeonGold && gpu]"',
       '-gpu "num=2"',
       "-W 26:01",
