@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { BatchConfig } from "../../provider-config.ts";
 import { lastWords } from "../last-words.ts";
 import type { BlockRequest, JobId, JobStatus, Provider } from "../port.ts";
+import { scriptLogOf } from "../script-log.ts";
 import { type Absent, answers, type Contact, createAbsences } from "./absences.ts";
 import type { CommandOutput, Dialect, Job, ListedJob } from "./dialect.ts";
 import { createDoubts } from "./doubts.ts";
@@ -25,7 +26,7 @@ export type BatchOptions = {
   node: { cores: number; memoryMb: number; gpus: number };
   /** the directory of a block, as in its request */
   dirOf(block: string): string;
-  /** its log, as in its request */
+  /** the log of its node 0, as in its request */
   logFileOf(block: string): string;
   /** blocks of earlier runs; other jobs of this endpoint are strays, and are cancelled */
   known: readonly string[];
@@ -90,7 +91,8 @@ export function createBatchProvider(options: BatchOptions): Provider {
   const withWords = (block: string, status: JobStatus): JobStatus => {
     if (status.state !== "gone" || status.taken || exitCodeOf(block) === 0) return status;
     const code = exitCodeOf(block);
-    const last = lastWords(options.logFileOf(block));
+    const nodeLog = options.logFileOf(block);
+    const last = lastWords(nodeLog) ?? lastWords(scriptLogOf(nodeLog));
     const parts = [status.reason, code === undefined ? undefined : `exit code ${code}`, last];
     return { ...status, reason: parts.filter((part) => part).join(": ") };
   };
@@ -160,7 +162,7 @@ export function submission(
   request: BlockRequest,
 ): { script: string; file: string | undefined; input: string; argv: string[]; job: Job } {
   const { dialect, config, endpoint, node } = options;
-  const logFile = request.logFiles[0] as string;
+  const logFile = scriptLogOf(request.logFiles[0] as string);
   for (const path of [logFile, request.dir]) {
     if (!PLAIN_PATH.test(path))
       throw new Error(`batch schedulers need a plain path, without spaces or quotes: ${path}`);

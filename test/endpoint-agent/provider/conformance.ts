@@ -2,7 +2,7 @@
  * What every provider of batch blocks must do, on a real scheduler or on a stand-in for one. A suite calls
  * `providerConformance` with a way to open its site.
  */
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { JobId } from "../../../endpoint-agent/provider/port.ts";
@@ -42,6 +42,17 @@ export function providerConformance(
       expect(end.hopeless).toBeUndefined();
       expect(existsSync(join(block.dir, "exit"))).toBe(true);
       await waitFor(() => world.readLog(block.name).includes("ended"), { what: "the block's output" });
+    });
+
+    it("leaves the log of a node's manager alone: its own output goes elsewhere, as many copy it over what is there", async () => {
+      const { provider, request, until } = world;
+      const block = request("");
+      const [log] = block.logFiles as [string];
+      const launch = ["/bin/sh", "-c", `echo of the manager >>${log}; echo of the script`];
+      const job = await provider.submit({ ...block, launch });
+      await until(job, isGone, "the end");
+      await waitFor(() => world.readLog(block.name).includes("of the script"), { what: "the script's output" });
+      expect(readFileSync(log, "utf8")).toBe("of the manager\n");
     });
 
     it("tells how a block ended that failed", async () => {

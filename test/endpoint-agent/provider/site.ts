@@ -10,6 +10,7 @@ import { jobName } from "../../../endpoint-agent/provider/batch/names.ts";
 import { runCommand } from "../../../endpoint-agent/provider/batch/run-command.ts";
 import type { Timing } from "../../../endpoint-agent/provider/batch/timing.ts";
 import type { JobId, JobStatus, Provider } from "../../../endpoint-agent/provider/port.ts";
+import { scriptLogOf } from "../../../endpoint-agent/provider/script-log.ts";
 import { BatchConfig } from "../../../endpoint-agent/provider-config.ts";
 import type { StandIn } from "../../support/stand-ins/stand-in.ts";
 import { waitFor } from "../../support/wait-for.ts";
@@ -89,7 +90,10 @@ export function createWorld(site: Site, { known = [] as readonly string[] } = {}
     nameOf: (block: string) => jobName(endpoint, block, dialect.nameLength),
     dirOf,
     /** Schedulers that spool output deliver it after the end. */
-    readLog: (block: string) => (existsSync(logFileOf(block)) ? readFileSync(logFileOf(block), "utf8") : ""),
+    readLog: (block: string) => {
+      const log = scriptLogOf(logFileOf(block));
+      return existsSync(log) ? readFileSync(log, "utf8") : "";
+    },
     /** A request whose only node runs this shell text. */
     request(shell: string, { walltimeMs = 600_000 as number | null, nodes = 1 } = {}) {
       const name = `block-${++blocks}-${Math.random().toString(36).slice(2, 8)}`;
