@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { Farcall } from "../../../sdk/index.ts";
-import { createWorld, isGone, isRunning, type Site } from "../../endpoint-agent/provider/site.ts";
+import { createWorld, eventually, isGone, isRunning, type Site } from "../../endpoint-agent/provider/site.ts";
 import { type Htcondor, startHtcondor, whyNoHtcondor } from "../../support/htcondor/htcondor.ts";
 import { startStack } from "../../support/stack.ts";
 import { waitFor } from "../../support/wait-for.ts";
@@ -75,6 +75,19 @@ describe.skipIf(missing)(`a real HTCondor${missing ? ` (${missing})` : ""}`, () 
     await world.until(job, (now) => now?.state === "pending", "the wait");
     await world.provider.cancel([job], { force: false });
     expect((await world.until(job, isGone, "the end")).taken).toBe(true);
+    world.stop();
+  });
+
+  it("B12: a submission to a queue that hangs ends in one job or in none, and it is known which", async () => {
+    await using htcondor = await startHtcondor();
+    const world = createWorld(siteOf(htcondor, { commandTimeoutMs: 2_000 }));
+    const block = world.request("sleep 300");
+    const resume = htcondor.pauseQueue();
+    await expect(world.provider.submit(block)).rejects.toThrow("no answer within 2 s");
+    await expect(world.provider.find(block.name)).rejects.toThrow();
+    resume();
+    const job = await eventually(() => world.provider.find(block.name));
+    expect(liveJobs(htcondor)).toHaveLength(job === undefined ? 0 : 1);
     world.stop();
   });
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { Farcall } from "../../../sdk/index.ts";
-import { createWorld, isGone } from "../../endpoint-agent/provider/site.ts";
+import { createWorld, eventually, isGone } from "../../endpoint-agent/provider/site.ts";
 import { type Sge, startSge, whyNoSge } from "../../support/sge/sge.ts";
 import { startStack } from "../../support/stack.ts";
 import { waitFor } from "../../support/wait-for.ts";
@@ -62,6 +62,19 @@ describe.skipIf(missing)(`a real Grid Engine${missing ? ` (${missing})` : ""}`, 
     expect(existsSync(join(block.dir, "exit"))).toBe(false);
     await world.provider.cancel([job], { force: false });
     await world.until(job, isGone, "the end");
+    world.stop();
+  });
+
+  it("B12: a submission to a master that hangs ends in one job or in none, and it is known which", async () => {
+    await using sge = await startSge();
+    const world = createWorld({ config: { type: "sge", commandTimeoutMs: 2_000 }, env: sge.env, stop: sge.stop });
+    const block = world.request("sleep 300");
+    sge.pauseMaster();
+    await expect(world.provider.submit(block)).rejects.toThrow("no answer within 2 s");
+    await expect(world.provider.find(block.name)).rejects.toThrow();
+    sge.resumeMaster();
+    const job = await eventually(() => world.provider.find(block.name));
+    expect(liveJobs(sge)).toHaveLength(job === undefined ? 0 : 1);
     world.stop();
   });
 

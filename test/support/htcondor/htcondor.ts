@@ -39,6 +39,8 @@ export type Htcondor = {
   /** the shared directory of its files, for those of a test as well */
   dir: string;
   run(...argv: string[]): string;
+  /** Its queue hangs, as one whose machine swaps, until the result is called. */
+  pauseQueue(): () => void;
   stop(): Promise<void>;
 };
 
@@ -91,7 +93,18 @@ export async function startHtcondor({ cpus = 4 } = {}): Promise<Htcondor & Async
     await stop();
     throw error;
   }
-  return { bin: join(dir, "bin"), dir, run, stop, [Symbol.asyncDispose]: stop };
+  const pauseQueue = () => {
+    const pid = processesUnder(dir, "pid")
+      .map(Number)
+      .find((id) => quiet(() => nameOf(id)) === "condor_schedd") as number;
+    process.kill(pid, "SIGSTOP");
+    return () => void process.kill(pid, "SIGCONT");
+  };
+  return { bin: join(dir, "bin"), dir, run, pauseQueue, stop, [Symbol.asyncDispose]: stop };
+}
+
+function nameOf(pid: number): string {
+  return readFileSync(`/proc/${pid}/comm`, "utf8").trim();
 }
 
 function quiet(work: () => string): string {

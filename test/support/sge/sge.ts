@@ -40,6 +40,9 @@ export type Sge = {
   /** with SGE_ROOT and the ports, for the agent and for commands */
   env: Record<string, string>;
   run(...argv: string[]): string;
+  /** it hangs, as one whose machine swaps */
+  pauseMaster(): void;
+  resumeMaster(): void;
   stopMaster(): Promise<void>;
   startMaster(): Promise<void>;
   stop(): Promise<void>;
@@ -105,6 +108,8 @@ export async function startSge({ slots = 4 } = {}): Promise<Sge & AsyncDisposabl
     env,
     run,
     startMaster,
+    pauseMaster: () => void running?.kill("SIGSTOP"),
+    resumeMaster: () => void running?.kill("SIGCONT"),
     async stopMaster() {
       const stopping = running;
       stopping?.kill("SIGTERM");
