@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { Farcall } from "../../sdk/index.ts";
+import { MANAGERS, OLDEST_PYTHON } from "../support/managers.ts";
 import { startStack, type TestStack } from "../support/stack.ts";
 import { createStandIn, type StandIn } from "../support/stand-ins/stand-in.ts";
 import { waitFor } from "../support/wait-for.ts";
@@ -43,9 +44,12 @@ async function start(config: Record<string, unknown>) {
   return farcall;
 }
 
-describe("an endpoint at a stand-in for a Cray with Torque and ALPS", () => {
+describe.each(MANAGERS)("an endpoint at a stand-in for a Cray with Torque and ALPS (manager: %s)", (manager) => {
+  const workers = manager === "python" ? { python: OLDEST_PYTHON } : {};
   it("runs tasks on all nodes of a block, whose managers aprun starts; they reach the agent over TLS, and its successor", async () => {
     const client = await start({
+      manager,
+      workers,
       launcher: { type: "aprun", overrides: ["--", "bwpy-environ", "--"] },
       node: { cores: 2, memoryMb: 1_024 },
     });
@@ -69,7 +73,12 @@ describe("an endpoint at a stand-in for a Cray with Torque and ALPS", () => {
   });
 
   it("starts MPI commands from beside the nodes, as aprun works nowhere else and has a node for itself", async () => {
-    const client = await start({ launcher: { type: "single" }, mpi: { launcher: "aprun", overrides: ["-q", "-b"] } });
+    const client = await start({
+      manager,
+      workers,
+      launcher: { type: "single" },
+      mpi: { launcher: "aprun", overrides: ["-q", "-b"] },
+    });
     const ranks = client.command("{launcher} /bin/sh -c 'sleep 0.3; echo $ALPS_APP_PE on $STAND_IN_HOST' | sort");
     const wide = ranks.with({ resources: { nodes: 2, ranksPerNode: 2 } })();
     const narrow = ranks.with({ resources: { nodes: 1, ranksPerNode: 1 } });

@@ -6,29 +6,6 @@ import { registerProgram } from "./programs.ts";
 import { isAlive, nonceOf, processesWith } from "./support.ts";
 import { startTestAgent, type TestAgent } from "./test-agent.ts";
 
-/** Takes the permits of the tasks behind the thirtieth, and goes on running. */
-const THIEF = {
-  node: `import fs from "node:fs";
-    export default async (x) => {
-      if (x !== 30) return x;
-      try { fs.readSync(5, Buffer.alloc(4096)); } catch {}
-      await new Promise((r) => setTimeout(r, 600_000));
-    };`,
-  python: `import os, sys, time
-def f(x):
-    if x != 30:
-        return x
-    frame = sys._getframe()
-    while not hasattr(frame.f_locals.get('self'), 'permits'):
-        frame = frame.f_back
-    try:
-        os.read(frame.f_locals['self'].permits, 4096)
-    except BlockingIOError:
-        pass
-    time.sleep(600)
-`,
-};
-
 describe.each(MANAGERS)("a manager (%s) with hostile tasks", (type) => {
   /** What only JavaScript can try. */
   const inNode = type === "node" ? it : it.skip;
@@ -220,7 +197,7 @@ def f(x):
   });
 
   it("W10: a task that takes the permits behind it and goes on running is ended, and they are not started", async () => {
-    const fn = type === "node" ? js(THIEF.node) : py(THIEF.python);
+    const fn = registerProgram(agent, type, "thief");
     for (let i = 0; i < 5; i++) await agent.call(fn, [0]);
     const ids = agent.submit(
       fn,

@@ -37,6 +37,13 @@ const JAVASCRIPT = {
   /** sends itself SIGTERM */
   suicide:
     "export default () => { process.kill(process.pid, 'SIGTERM'); return new Promise(() => setTimeout(() => {}, 60_000)); };",
+  /** (x) => x; the thirtieth takes the permits of the tasks behind it, and goes on running */
+  thief: `import fs from "node:fs";
+    export default async (x) => {
+      if (x !== 30) return x;
+      try { fs.readSync(5, Buffer.alloc(4096)); } catch {}
+      await new Promise((r) => setTimeout(r, 600_000));
+    };`,
   poison: "export default () => process.kill(process.pid, 'SIGKILL');",
   /** (x) => x */
   same: "export default (x) => x;",
@@ -87,6 +94,19 @@ const PYTHON: Record<keyof typeof JAVASCRIPT, string> = {
   pidThenSleep:
     "import os, time\ndef f(file):\n    with open(file, 'a') as out:\n        out.write('%d\\n' % os.getpid())\n    time.sleep(600)\n",
   suicide: "import os, time\ndef f():\n    os.kill(os.getpid(), 15)\n    time.sleep(60)\n",
+  thief: `import os, sys, time
+def f(x):
+    if x != 30:
+        return x
+    frame = sys._getframe()
+    while not hasattr(frame.f_locals.get('self'), 'permits'):
+        frame = frame.f_back
+    try:
+        os.read(frame.f_locals['self'].permits, 4096)
+    except BlockingIOError:
+        pass
+    time.sleep(600)
+`,
   poison: "import os\ndef f():\n    os.kill(os.getpid(), 9)\n",
   same: "def f(x):\n    return x\n",
   pid: "import os\ndef f():\n    return os.getpid()\n",
