@@ -1,12 +1,15 @@
 /** What one task leaves in a warm worker, and what the next one of the same owner finds. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { MANAGERS, type ManagerType } from "../../support/managers.ts";
 import { startTestAgent, type TestAgent } from "./test-agent.ts";
 
 let agent: TestAgent;
-beforeAll(async () => {
-  agent = await startTestAgent({ workersPerNode: 1 });
-});
-afterAll(() => agent.stop());
+const startBefore = (type: ManagerType) => {
+  beforeAll(async () => {
+    agent = await startTestAgent({ type, workersPerNode: 1 });
+  });
+  afterAll(() => agent.stop());
+};
 const js = (text: string) => agent.register({ runtime: "javascript" }, text);
 const py = (text: string) => agent.register({ runtime: "python", entry: "f" }, text);
 
@@ -20,6 +23,8 @@ async function seenAfter(spoil: string, look: string): Promise<unknown> {
 }
 
 describe("warm reuse: after a JavaScript task", () => {
+  startBefore("node");
+
   it("globals, the umask and listeners of the process are what they were", async () => {
     const spoil = js(`export default () => {
       globalThis.secret = "canary"; globalThis.structuredClone = () => "mine"; process.umask(0o77);
@@ -77,7 +82,9 @@ describe("warm reuse: after a JavaScript task", () => {
   });
 });
 
-describe("warm reuse: after a Python task", () => {
+describe.each(MANAGERS)("warm reuse: after a Python task (manager: %s)", (type) => {
+  startBefore(type);
+
   it("signal handlers, timers, the umask, sys.path and limits are what they were", async () => {
     const spoil = py(`import os, signal, sys
 def f():
@@ -116,7 +123,9 @@ def f():
   });
 });
 
-describe("warm reuse: another owner's task", () => {
+describe.each(MANAGERS)("warm reuse: another owner's task (manager: %s)", (type) => {
+  startBefore(type);
+
   it("finds nothing of the canary that the one before it had everywhere, not even in its memory", async () => {
     const plant = py(`import builtins, os, sys
 kept = []
