@@ -31,14 +31,13 @@ export async function targetOf(
 
 async function fromPython(farcall: Farcall, place: string): Promise<Remote<AnyFunction>> {
   const { file, name } = splitPlace(place);
-  const source = await readFile(resolve(file), "utf8").catch((cause: Error) => {
-    throw new ApiError("BAD_REQUEST", `${file} cannot be read: ${cause.message}`, { cause });
-  });
+  const source = await read(file);
   return farcall.python<AnyFunction>(source, name === undefined ? {} : { entry: name });
 }
 
 async function fromModule(farcall: Farcall, place: string): Promise<Remote<AnyFunction>> {
   const { file, name } = splitPlace(place);
+  await read(file);
   const functions = (await farcall.module<Record<string, AnyFunction>>(resolve(file))) as Record<
     string,
     Remote<AnyFunction>
@@ -52,6 +51,16 @@ async function fromModule(farcall: Farcall, place: string): Promise<Remote<AnyFu
     "BAD_REQUEST",
     `${file} ${what}; its exports are ${names.join(", ") || "none"}: write ${file}:<export>`,
   );
+}
+
+async function read(file: string): Promise<string> {
+  try {
+    return await readFile(resolve(file), "utf8");
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    const why = code === "ENOENT" ? "there is no such file" : message;
+    throw new ApiError("BAD_REQUEST", `${file} cannot be read: ${why}`, { cause });
+  }
 }
 
 /** `file.py:name`; the name may be left out. */

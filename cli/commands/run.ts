@@ -17,7 +17,8 @@ export function registerRun(program: Command, context: CliContext): void {
   const command = addCommand(program, {
     usage: "run <command...>",
     summary: "run a shell command at an endpoint, show its output as it comes, and exit with its code",
-    about: "One argument is a shell command line; several are the words of one command, each taken as it is.",
+    about:
+      "One argument is a shell command line; several are the words of one command, each taken as it is. Of very much output only what was seen on its way and the end are kept, which is said on stderr; let a command write such to a file.",
     examples: [
       ["farcall run -- uname -a", "a command and its words"],
       ["farcall run -- 'ls /data | wc -l'", "a command line for the shell there"],

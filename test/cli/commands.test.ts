@@ -76,6 +76,13 @@ describe("farcall call", () => {
     expect(await home.run(["call", ...js("square"), "{x:1}"])).toMatchObject({ code: EXIT.usage });
     const missing = await home.run(["call", ...js("cube"), "1"]);
     expect(missing).toMatchObject({ code: EXIT.usage, stderr: expect.stringMatching(/exports no cube.*fail, square/) });
+    for (const option of ["--js", "--python"]) {
+      const { code, stderr } = await home.run(["call", option, "gone.file:square", "1"]);
+      expect({ code, stderr }).toMatchObject({
+        code: EXIT.usage,
+        stderr: expect.stringContaining("gone.file cannot be"),
+      });
+    }
   });
 });
 

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -19,8 +19,8 @@ function linesUnder(heading: string): string {
   return /^```sh\n([\s\S]*?)^```/m.exec(section)?.[1] ?? "";
 }
 
-/** Runs them with the directories of this test. */
-function follow(heading: string): void {
+/** Runs them with the directories of this test; what they print. */
+function follow(heading: string): string {
   const lines = linesUnder(heading).replace(/^STATE=.*\n/, "");
   expect(lines).not.toBe("");
   const env = {
@@ -29,7 +29,11 @@ function follow(heading: string): void {
     STATE: join(dir, "state"),
     BACKUP: join(dir, "backup"),
   };
-  execFileSync("bash", ["-eu", "-c", lines], { cwd: ROOT, env, stdio: ["ignore", "ignore", "inherit"] });
+  return execFileSync("bash", ["-eu", "-c", lines], {
+    cwd: ROOT,
+    env,
+    stdio: ["ignore", "pipe", "inherit"],
+  }).toString();
 }
 
 describe("docs/operations.md", () => {
@@ -49,6 +53,7 @@ describe("docs/operations.md", () => {
       await after;
     }
     expect(existsSync(join(dir, "backup", "farcall.db"))).toBe(true);
+    expect(statSync(join(dir, "backup")).mode & 0o777).toBe(0o700);
     // as after the loss of the disk
     for (const name of ["farcall.db", "blobs"]) rmSync(join(state, "gateway", name), { recursive: true, force: true });
     follow("Restore");
@@ -61,4 +66,15 @@ describe("docs/operations.md", () => {
     expect(result).toMatchObject({ state: "succeeded", blob: { size: expect.any(Number) } });
     expect(await farcall.function((x: number) => x + 1, { name: "next" })(1)).toBe(2);
   }, 120_000);
+
+  it("says how to make a token, which can then do what it is for", async () => {
+    const state = join(dir, ".local", "state", "farcall");
+    await using stack = await startStack({ dir: state });
+    mkdirSync(join(dir, ".config", "farcall"), { recursive: true });
+    writeFileSync(join(dir, ".config", "farcall", "profile.json"), JSON.stringify({ url: stack.url }));
+    const { token, view } = JSON.parse(follow("Tokens"));
+    expect(view.scopes).toEqual(["invoke"]);
+    await using farcall = new Farcall({ url: stack.url, token, endpoint: "laptop" });
+    expect(await farcall.function((x: number) => x + 1, { name: "next" })(1)).toBe(2);
+  }, 60_000);
 });
