@@ -2,7 +2,7 @@
 import http from "node:http";
 import https from "node:https";
 import { isIP, type Socket } from "node:net";
-import { Readable } from "node:stream";
+import { pipeline, Readable } from "node:stream";
 import { connect as connectTls } from "node:tls";
 
 /** As much of `fetch` as the agent needs of it. */
@@ -14,11 +14,11 @@ export type HttpProxy = {
   agentFor(secure: boolean, ca: string | undefined): http.Agent;
 };
 
-/** A proxy that does not answer must not hold up what waits. */
-const CONNECT_MS = 30_000;
+/** A proxy that does not answer, or what is behind it, must not hold up what waits. */
+const ANSWER_MS = 30_000;
 
 /** The proxy of a URL, with user and password if it wants them. */
-export function createProxy(url: string): HttpProxy {
+export function createProxy(url: string, { answerMs = ANSWER_MS } = {}): HttpProxy {
   const proxy = new URL(url);
   const agents = new Map<string, http.Agent>();
   const agentFor = (secure: boolean, ca: string | undefined) => {
@@ -29,7 +29,7 @@ export function createProxy(url: string): HttpProxy {
         ? new https.Agent({ keepAlive: true, ...(ca === undefined ? {} : { ca }) })
         : new http.Agent({ keepAlive: true });
       agent.createConnection = (options, done) => {
-        void open(proxy, options as Target, secure).then(
+        void open(proxy, options as Target, { secure, answerMs }).then(
           (socket) => done?.(null, socket),
           (error: Error) => done?.(error, undefined as never),
         );
@@ -47,10 +47,13 @@ export function createProxy(url: string): HttpProxy {
 
 type Target = { host?: string; port?: number | string; servername?: string; ca?: string };
 
-async function open(proxy: URL, target: Target, secure: boolean): Promise<Socket> {
+type OpenOptions = { secure: boolean; answerMs: number };
+
+async function open(proxy: URL, target: Target, { secure, answerMs }: OpenOptions): Promise<Socket> {
   const host = target.host ?? "localhost";
   const port = Number(target.port ?? (secure ? 443 : 80));
-  const socket = await tunnel(proxy, isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`);
+  const authority = isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`;
+  const socket = await tunnel(proxy, authority, answerMs);
   if (!secure) return socket;
   const servername = target.servername || (isIP(host) ? undefined : host);
   return new Promise((resolve, reject) => {
@@ -61,13 +64,22 @@ async function open(proxy: URL, target: Target, secure: boolean): Promise<Socket
       ...(servername ? { servername } : {}),
       ...(target.ca === undefined ? {} : { ca: target.ca }),
     });
-    encrypted.once("secureConnect", () => resolve(encrypted));
-    encrypted.once("error", reject);
+    const silent = new Error(`${authority} does not speak TLS: no answer within ${answerMs / 1_000} s`);
+    const timer = setTimeout(() => encrypted.destroy(silent), answerMs);
+    encrypted.once("secureConnect", () => {
+      clearTimeout(timer);
+      resolve(encrypted);
+    });
+    encrypted.once("error", (error) => {
+      clearTimeout(timer);
+      socket.destroy();
+      reject(error);
+    });
   });
 }
 
 /** Asks the proxy for a tunnel. Rejects with its own words when it refuses. */
-export function tunnel(proxy: URL, authority: string): Promise<Socket> {
+function tunnel(proxy: URL, authority: string, answerMs: number): Promise<Socket> {
   const { hostname, port, protocol, username, password } = proxy;
   const user = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
   const name = `the proxy ${hostname}${port ? `:${port}` : ""}`;
@@ -81,10 +93,10 @@ export function tunnel(proxy: URL, authority: string): Promise<Socket> {
       ...(username ? { "proxy-authorization": `Basic ${Buffer.from(user).toString("base64")}` } : {}),
     },
     agent: false,
-    timeout: CONNECT_MS,
+    timeout: answerMs,
   });
   return new Promise((resolve, reject) => {
-    request.once("timeout", () => request.destroy(new Error(`no answer within ${CONNECT_MS / 1_000} s`)));
+    request.once("timeout", () => request.destroy(new Error(`no answer within ${answerMs / 1_000} s`)));
     request.once("error", (cause) => reject(new Error(`${name}: ${cause.message}`, { cause })));
     // A proxy that answers as a web server does refuses.
     request.once("response", (response) => {
@@ -127,9 +139,9 @@ function fetchBy(agent: http.Agent, url: URL, init: RequestInit & { signal: Abor
     );
     request.once("error", reject);
     if (body instanceof ReadableStream) {
-      Readable.fromWeb(body as Parameters<typeof Readable.fromWeb>[0])
-        .once("error", (error) => request.destroy(error))
-        .pipe(request);
+      const source = Readable.fromWeb(body as Parameters<typeof Readable.fromWeb>[0]);
+      // What goes wrong with either is the request's error, and ends both.
+      pipeline(source, request, () => {});
     } else request.end((body as string | undefined) ?? undefined);
   });
 }

@@ -111,6 +111,31 @@ describe("an agent behind an HTTP proxy", { timeout: 60_000 }, () => {
     await expect(through(`http://127.0.0.1:${port}`)).rejects.toMatchObject({ code: "UNAVAILABLE" });
   });
 
+  it("gives up a tunnel behind which nobody speaks TLS, and leaves no connection behind", async () => {
+    const open = new Set<unknown>();
+    const silent = createTcpServer((socket) => {
+      open.add(socket);
+      socket.once("close", () => open.delete(socket)).on("error", () => {});
+      socket.once("data", () => socket.write("HTTP/1.1 200 OK\r\n\r\n"));
+      socket.resume();
+    });
+    await once(silent.listen(0, "127.0.0.1"), "listening");
+    onTestFinished(() => void silent.close());
+    const proxy = createProxy(`http://127.0.0.1:${(silent.address() as AddressInfo).port}`, { answerMs: 200 });
+    const asked = proxy.fetch(new URL("https://gateway.example/"), { signal: never });
+    await expect(asked).rejects.toThrow("gateway.example:443 does not speak TLS");
+    await waitFor(() => open.size === 0);
+  });
+
+  it("lets go of what it was to send when the way breaks", async () => {
+    await using closed = await startConnectProxy({ refuse: () => true });
+    let letGo = false;
+    const body = new ReadableStream({ cancel: () => void (letGo = true) });
+    const asked = createProxy(closed.url).fetch(new URL("http://127.0.0.1:9/"), { method: "PUT", body, signal: never });
+    await expect(asked).rejects.toThrow("403");
+    await waitFor(() => letGo);
+  });
+
   it("says at its start when the gateway names servers that no proxy carries", async () => {
     const user = { servers: ["nats://127.0.0.1:4222"], ca: undefined, renewAt: 0, renew: async () => {} } as never;
     const options = { endpoint: "e", user, proxy: createProxy("http://127.0.0.1:9"), log: silent, signal: never };
