@@ -129,11 +129,11 @@ describe("an agent behind an HTTP proxy", { timeout: 60_000 }, () => {
 
   it("lets go of what it was to send when the way breaks", async () => {
     await using closed = await startConnectProxy({ refuse: () => true });
-    let letGo = false;
-    const body = new ReadableStream({ cancel: () => void (letGo = true) });
+    const letGo = Promise.withResolvers<void>();
+    const body = new ReadableStream({ cancel: () => letGo.resolve() });
     const asked = createProxy(closed.url).fetch(new URL("http://127.0.0.1:9/"), { method: "PUT", body, signal: never });
     await expect(asked).rejects.toThrow("403");
-    await waitFor(() => letGo);
+    await letGo.promise;
   });
 
   it("says at its start when the gateway names servers that no proxy carries", async () => {
