@@ -8,7 +8,6 @@ import type { Gateway } from "../gateway.ts";
 import type { EndpointRow } from "../store/port.ts";
 import { endpointView } from "../use-cases/endpoint-view.ts";
 import { issueToken } from "../use-cases/tokens.ts";
-import { AGENT_CREDENTIALS_TTL_MS } from "../wire/credentials.ts";
 import { type Call, type Handlers, param } from "./call.ts";
 import { pageOptions } from "./page.ts";
 
@@ -22,9 +21,6 @@ type Routes = Pick<
   | "declareDead"
   | "endpointCredentials"
 >;
-
-/** Between the note and the signature. */
-const NOTED_LONGER_MS = 60_000;
 
 /** The handlers of the theme. */
 export function endpointRoutes(gateway: Gateway): Routes {
@@ -94,10 +90,11 @@ export function endpointRoutes(gateway: Gateway): Routes {
     endpointCredentials: async (call) => {
       const { id } = await visible(call, "endpointCredentials");
       const { userKey } = call.body;
-      // Noted first: what is not known here could not be revoked.
-      const expiresAt = Date.now() + AGENT_CREDENTIALS_TTL_MS + NOTED_LONGER_MS;
-      await store.putCredential({ userKey, endpoint: id, token: call.actor.tokenId, expiresAt });
-      return gateway.mintCredentials(id, userKey);
+      const minted = await gateway.mintCredentials(id, userKey);
+      // Between signature and answer: what is not known here could not be revoked, and what a revocation has overtaken is
+      // refused. One that comes later is younger than the signature, so it counts for it.
+      await store.putCredential({ userKey, endpoint: id, token: call.actor.tokenId, expiresAt: minted.expiresAt });
+      return minted;
     },
   };
 }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import pino from "pino";
 import { GatewayConfig } from "../../../gateway/config.ts";
 import type { Hub } from "../../../gateway/events/hub.ts";
+import type { MintCredentials } from "../../../gateway/gateway.ts";
 import type { Dispatcher } from "../../../gateway/ports.ts";
 import { startGateway } from "../../../gateway/start.ts";
 import type { Store } from "../../../gateway/store/port.ts";
@@ -20,6 +21,7 @@ export type TestGatewayOptions = {
   dispatcher?: (parts: { store: Store; hub: Hub }) => Dispatcher;
   /** stands between the gateway and its store */
   wrapStore?: (store: Store) => Store;
+  mintCredentials?: MintCredentials;
 };
 
 /** Requests to a gateway. */
@@ -75,7 +77,8 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
         return dispatcher;
       },
       openRevocation: () => ({ changed: () => undefined }),
-      mintCredentials: async () => ({ jwt: "jwt", servers: ["nats://127.0.0.1:4222"], expiresAt: 1 }),
+      mintCredentials:
+        options.mintCredentials ?? (async () => ({ jwt: "jwt", servers: ["nats://127.0.0.1:4222"], expiresAt: 1 })),
     },
   });
   const token = (await readFile(gateway.tokenFile, "utf8")).trim();
