@@ -51,6 +51,25 @@ describe.each(MANAGERS)("memory of tasks (manager: %s)", (type) => {
     },
   );
 
+  it.runIf(probe)("W2: what the kernel ends because the whole job has no memory left ran out of memory", async () => {
+    const job = createMemoryCgroup(`farcall-job-${process.pid}`, 300);
+    agent = await startTestAgent({ type });
+    try {
+      job?.add(agent.manager.pid as number);
+      const fn = agent.register(
+        { runtime: "python", entry: "f" },
+        "def f():\n    return len(bytearray(b'x') * (1 << 30))\n",
+      );
+      // A limit makes a worker of its own, begun in the job's cgroup; it is so high that only the job's is met.
+      const { outcome, failure } = await agent.call(fn, [], { resources: { cores: 1, memoryMb: 4_000, gpus: 0 } });
+      expect([outcome, failure?.code]).toEqual(["failed", "OOM"]);
+    } finally {
+      agent.send({ kind: "stop" });
+      await agent.exited;
+      job?.remove();
+    }
+  });
+
   it("W2: packs tasks by their memory, so that a node's is never promised twice", async () => {
     agent = await startTestAgent({ type, capacity: { cores: 4, memoryMb: 1000, gpus: 1 }, workersPerNode: 4 });
     const fn = agent.register(

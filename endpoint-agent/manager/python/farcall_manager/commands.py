@@ -21,11 +21,11 @@ DRAIN_S = 0.3
 
 
 class CommandRun:
-    def __init__(self, name, task, pins, limits):
+    def __init__(self, name, task, pins, node):
         self.name, self.task, self.pins = name, task, pins
         self.home = None  # its directory; of a command on several nodes, one that all of them see
-        self.memory = MemoryGuard(task.info.resources["memoryMb"])
-        self.outputs = {"stdout": Capture(limits), "stderr": Capture(limits)}
+        self.memory = MemoryGuard(task.info.resources["memoryMb"], node.oom)
+        self.outputs = {"stdout": Capture(node.limits), "stderr": Capture(node.limits)}
         self.started, self.killed, self.pid = False, None, None
         self.status, self.sources, self.finished = None, {}, False
 
@@ -40,7 +40,7 @@ class Commands:
     def reserve(self, task, pins):
         """Takes a place for the task; returns the place's name."""
         self.count += 1
-        run = self.runs[task] = CommandRun("command-%d" % self.count, task, pins, self.node.limits)
+        run = self.runs[task] = CommandRun("command-%d" % self.count, task, pins, self.node)
         nodes, shared = (task.info.spec.get("resources") or {}).get("nodes"), self.node.config.shared_dir
         spread = nodes is not None and shared is not None
         run.home = os.path.join(shared, "%s-%s" % (self.node.nonce[:8], run.name)) if spread else os.path.join(self.node.dir, run.name)

@@ -7,7 +7,7 @@ from .clock import now_ms
 from .constants import WORKER_ENV
 from .container import containers_of
 from .environment import scrubbed_env
-from .memory import MemoryGuard
+from .memory import MemoryGuard, OomCount
 from .worker import Worker
 from .worker_process import WorkerProcess
 
@@ -27,6 +27,7 @@ class Node:
         self.env = {}  # added to the scrubbed environment
         self.worker_file = None
         self.wrap = containers_of(config)
+        self.oom = OomCount()
 
 
 class Pool:
@@ -46,7 +47,7 @@ class Pool:
         self.count += 1
         memory_mb, pins, _, container = kind
         worker = Worker("%s-%d" % (runtime, self.count), runtime, kind, self)
-        worker.memory = MemoryGuard(memory_mb)
+        worker.memory = MemoryGuard(memory_mb, node.oom)
         env = dict(node.env, **node.pinning.env(pins))
         env[WORKER_ENV] = "%s/%s" % (node.nonce, worker.name)
         options = {"dir": os.path.join(node.dir, worker.name), "env": scrubbed_env(os.environ, env), "cores": pins.cores}

@@ -36,6 +36,8 @@ class Ticker:
         for run in list(engine.commands.runs.values()):
             if run.started:
                 self.watch(run.task, run, lambda reason, run=run: engine.commands.kill(run.task, reason))
+        if self.round % MEMORY_EVERY == 0:
+            engine.pool.node.oom.sample()
         engine.schedule()
         if engine.resources.busy > 0 or len(engine.queues) > 0:
             self.wake()
