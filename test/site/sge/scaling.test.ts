@@ -40,9 +40,13 @@ describe.skipIf(missing)(`a real Grid Engine${missing ? ` (${missing})` : ""}`, 
     const first = await world.provider.submit(world.request("sleep 300"));
     const second = await world.provider.submit(world.request("sleep 300"));
     await world.until(second, (status) => status?.state === "pending", "the wait");
-    await world.provider.cancel([second], { force: false });
-    const end = await world.until(second, isGone, "the end");
-    expect(end).toMatchObject({ taken: true, reason: "ended before it was started" });
+    const third = await world.other({ directives: ["-h"] }).provider.submit(world.request("true"));
+    await world.until(third, (status) => status?.state === "held", "the hold");
+    await world.provider.cancel([second, third], { force: false });
+    for (const job of [second, third]) {
+      const end = await world.until(job, isGone, "the end");
+      expect(end).toMatchObject({ taken: true, reason: "ended before it was started" });
+    }
     await world.provider.cancel([first], { force: false });
     await world.until(first, isGone, "the other end");
     world.stop();
