@@ -122,6 +122,10 @@ export const EndpointConfig = z
       error: "local, or manager: python and a batch scheduler as provider beside it",
     },
   )
+  .refine(({ driver, node }) => driver.type === "local" || (node.cores !== undefined && node.memoryMb !== undefined), {
+    path: ["node"],
+    error: "cores and memoryMb of a node of the site, as driver.type is ssh: this machine's say nothing of it",
+  })
   .meta({ id: "EndpointConfig", title: "Farcall endpoint", description: "Configuration of a Farcall endpoint." });
 export type EndpointConfig = z.infer<typeof EndpointConfig>;
 

@@ -16,14 +16,22 @@ export type Driver = {
   readonly run: RunCommand;
   /** where there the directories are that the agent has here as `layout` says */
   readonly places: { dir: string; logDir: string; cacheDir: string };
-  /** Puts a block's directory there, as it is here. */
-  push(block: string): Promise<void>;
+  /** Commands get there. While they do not, nothing new is known of the site, and nothing is asked of it. */
+  readonly connected: boolean;
+  /** Resolves when they do; rejects when the agent ends. */
+  ready(): Promise<void>;
+  /** What is wrong with the way there or back, and what helps; null while all is well. */
+  readonly trouble: string | null;
+  /** Puts a block's directory there, as it is here, or only its managers' configurations. */
+  push(block: string, which?: "all" | "configurations"): Promise<void>;
   /** Brings here what blocks have said: how their scripts ended, and the last of their logs. */
   pull(blocks: readonly string[]): Promise<void>;
-  /** Removes a block's directory there. */
+  /** Removes a block's directory there, later if it cannot be now. */
   remove(block: string): Promise<void>;
-  /** Where managers there are to dial, so that they reach an agent that listens at `dial`. */
-  door(dial: ManagerDial): Promise<ManagerDial>;
+  /** Where managers there are to dial, so that they reach an agent that listens at `dial`; `onMoved` when that changes. */
+  door(dial: ManagerDial, onMoved: (dial: ManagerDial) => void): Promise<ManagerDial>;
+  /** Before its end: what was to be removed goes. */
+  close(): Promise<void>;
 };
 
 export type DriverParts = {
@@ -39,23 +47,41 @@ export type OpenDriver = (parts: DriverParts) => Promise<Driver>;
 
 /** What is read more often than this has not changed. */
 const PULL_MS = 5_000;
+/** How often it is looked whether there is a connection again. */
+const LOOK_MS = 1_000;
 
 /** A provider whose blocks' files are brought to the site before they are submitted, and what they said back before it is judged. */
 export function driven(provider: Provider, driver: Driver, blockOf: (job: JobId) => string): Provider {
   let pulledAt = Number.NEGATIVE_INFINITY;
+  /** Of which the scheduler has certainly not heard. */
+  const unsent = new Set<string>();
+  const send = async (block: string) => {
+    for (;;) {
+      await driver.ready();
+      if (!unsent.has(block)) throw new Error("it was given up before the site could be reached");
+      try {
+        return await driver.push(block);
+      } catch (error) {
+        if (driver.connected) throw error;
+      }
+    }
+  };
   return {
     get statusIntervalMs() {
-      return provider.statusIntervalMs;
+      return driver.connected ? provider.statusIntervalMs : LOOK_MS;
     },
     ...(provider.cancelGraceMs === undefined ? {} : { cancelGraceMs: provider.cancelGraceMs }),
     get trouble() {
-      return provider.trouble ?? null;
+      return driver.trouble ?? provider.trouble ?? null;
     },
     async submit(request) {
-      await driver.push(request.name);
+      unsent.add(request.name);
+      await send(request.name);
+      unsent.delete(request.name);
       return provider.submit(request);
     },
     async status(ids) {
+      if (!driver.connected) return new Map();
       if (performance.now() - pulledAt > PULL_MS) {
         // Without it nothing new is known of them, which is no reason not to ask the scheduler.
         await driver.pull(ids.map(blockOf)).catch(() => {});
@@ -64,6 +90,11 @@ export function driven(provider: Provider, driver: Driver, blockOf: (job: JobId)
       return provider.status(ids);
     },
     cancel: (ids, options) => provider.cancel(ids, options),
-    find: (name) => provider.find(name),
+    async find(name) {
+      if (unsent.delete(name)) return undefined;
+      // Whether its script has begun decides.
+      await driver.pull([name]);
+      return provider.find(name);
+    },
   };
 }

@@ -82,6 +82,8 @@ export async function runAgent(options: RunOptions): Promise<Running> {
     fence();
   };
 
+  // First: without it there is nothing to run, and whoever must log in has not disturbed another agent yet.
+  const driver = await openDriver(options, { settings, layout, endpoint, log, signal });
   const user = await untilAnswered(() => createNatsUser(http), { log, signal });
   const connection: Connection = await keepConnected(
     { endpoint, user, proxy, log, signal },
@@ -99,7 +101,6 @@ export async function runAgent(options: RunOptions): Promise<Running> {
   await journal.append([{ kind: "epoch", epoch: epoch.epoch }]);
 
   let blocks: Blocks | undefined;
-  const driver = await openDriver(options, { settings, layout, endpoint, log, signal });
   const listener = await openLink({
     settings: withDoor(settings),
     layout,
@@ -108,13 +109,29 @@ export async function runAgent(options: RunOptions): Promise<Running> {
     admit: (credential) => admission(agent && blocks, settings.provider.type, credential),
     onLink: (link) => (agent as Agent).accept(link),
   });
-  redirectManagers(layout.blocks, listener.dial);
+  let dial = listener.dial;
+  /** Managers of earlier times read there where the agent is now. */
+  const redirect = async () => {
+    redirectManagers(layout.blocks, dial);
+    for (const block of driver ? journal.state.blocks.keys() : []) {
+      await driver?.push(block, "configurations").catch((err) => log.warn({ err, block }, "its managers are not told"));
+    }
+  };
+  if (driver) {
+    dial = await driver.door(dial, (moved) => {
+      dial = moved;
+      void redirect();
+    });
+  }
+  await redirect();
   const files = createBlockFiles({
     endpoint,
     dir: layout.blocks,
     logDir: layout.blockLogs,
     cacheDir: layout.cache,
-    dial: driver ? await driver.door(listener.dial) : listener.dial,
+    get dial() {
+      return dial;
+    },
     seen: driver?.places,
     onRemoved: (block) =>
       void driver?.remove(block).catch((err) => log.debug({ err, block }, "its files stay at the site")),
@@ -123,8 +140,6 @@ export async function runAgent(options: RunOptions): Promise<Running> {
     // A site knows its own nodes' better.
     env: driver ? {} : options.env,
   });
-  // Of earlier runs: where this agent is now.
-  for (const block of driver ? journal.state.blocks.keys() : []) await driver?.push(block).catch(() => {});
   agent = await createAgent({
     endpoint,
     dir: options.dir,
@@ -155,6 +170,7 @@ export async function runAgent(options: RunOptions): Promise<Running> {
   });
   const stop = async () => {
     agent?.stop();
+    await driver?.close();
     stopped.abort();
     await listener.close();
     await connection.close();

@@ -17,17 +17,29 @@ export type AuthOrder = {
   next(left: readonly string[] | null, partial: boolean): Attempt | false;
   /** The server took the key of the last attempt, so that what is left must be asked anew. */
   signed(): void;
+  /** A person could have gone on where the program had nothing left. */
+  readonly wantsPerson: boolean;
 };
 
 /** Servers end a connection after six refused keys (MaxAuthTries), before a password could be asked. */
 const MOST_KEYS = 4;
 
-/** An order for one connection: keys first, then what a person types, and that once. */
-export function createAuthOrder(credentials: readonly Credential[]): AuthOrder {
+/**
+ * An order for one connection: keys first, then what a person types, and that once. Without a person there is only the
+ * first half: an empty answer would count as a wrong one.
+ */
+export function createAuthOrder(
+  credentials: readonly Credential[],
+  { attended }: { attended: boolean } = { attended: true },
+): AuthOrder {
   const keys = credentials.slice(0, MOST_KEYS);
   let last: Attempt["type"] | undefined;
   let askAnew = false;
+  let wantsPerson = false;
   return {
+    get wantsPerson() {
+      return wantsPerson;
+    },
     signed() {
       askAnew = true;
     },
@@ -50,6 +62,10 @@ export function createAuthOrder(credentials: readonly Credential[]): AuthOrder {
     if (left.includes("publickey")) {
       const credential = keys.shift();
       if (credential) return { type: "key", credential };
+    }
+    if (!attended) {
+      wantsPerson = left.includes("keyboard-interactive") || left.includes("password");
+      return false;
     }
     if (left.includes("keyboard-interactive")) return { type: "keyboard-interactive" };
     if (left.includes("password")) return { type: "password" };

@@ -1,57 +1,147 @@
-/** A login that is made again when its connection is lost. */
+/** A login that is made again when its connection is lost: by itself where a key is enough, else by a person who comes for it. */
 import { setTimeout as sleep } from "node:timers/promises";
+import { ApiError } from "../../protocol/errors.ts";
+import type { PersonDoor } from "./person-door.ts";
+import type { Prompter } from "./prompter.ts";
 import type { LoginSession } from "./session.ts";
 
 export type KeptSession = {
   /** The open connection; rejects with the reason while there is none. */
   current(): Promise<LoginSession>;
+  /** Resolves when there is one; rejects when the agent ends. */
+  ready(): Promise<void>;
+  /** Why there is none, and what helps; null while there is one. */
+  readonly trouble: string | null;
 };
 
 export type KeepOptions = {
-  open(): Promise<LoginSession>;
+  /** where to, for messages */
+  host: string;
+  /** what a person runs */
+  loginCommand: string;
+  open(prompter: Prompter): Promise<LoginSession>;
+  /** Lets a person log in through `login`, until it is closed. */
+  openDoor(login: (prompter: Prompter) => Promise<string>): Promise<PersonDoor>;
   /** Called with each connection before anybody else gets it. */
   onOpen(session: LoginSession): Promise<void>;
-  onLost(error: Error): void;
+  /** Something of it has changed for the worse. */
+  onTrouble(trouble: string): void;
   signal: AbortSignal;
+  /** between tries; a test has less time */
+  waits?: { firstMs: number; mostMs: number };
 };
 
-const FIRST_WAIT_MS = 1_000;
 /** Sites lock out who tries often. */
-const MOST_WAIT_MS = 120_000;
+const WAITS = { firstMs: 1_000, mostMs: 120_000 };
 
-/** Logs in; rejects when the first try does not work. From then on it keeps trying, less and less often. */
-export async function keepSession({ open, onOpen, onLost, signal }: KeepOptions): Promise<KeptSession> {
-  const login = async () => {
-    const session = await open();
+/**
+ * Logs in, and waits for a person where that needs one; rejects when the site cannot be reached. From then on it tries again,
+ * less and less often, as long as it is the network that fails. One login that is refused ends that: a person must come.
+ */
+export async function keepSession(options: KeepOptions): Promise<KeptSession> {
+  const { host, open, onOpen, onTrouble, signal } = options;
+  const waits = options.waits ?? WAITS;
+  let session: LoginSession | undefined;
+  let trouble: string | null = `not logged in at ${host} yet`;
+  const waiters: (() => void)[] = [];
+  const found = (opened: LoginSession) => {
+    session = opened;
+    trouble = null;
+    for (const resolve of waiters.splice(0)) resolve();
+  };
+  const lost = (text: string) => {
+    session = undefined;
+    trouble = text;
+    onTrouble(text);
+  };
+  const logIn = async (prompter: Prompter) => {
+    const opened = await open(prompter);
     try {
-      await onOpen(session);
+      await onOpen(opened);
     } catch (error) {
-      session.close();
+      opened.close();
       throw error;
     }
-    return session;
+    return opened;
   };
-  let current: Promise<LoginSession> = login();
-  const keep = async (first: LoginSession) => {
-    let session: LoginSession | undefined = first;
-    let waitMs = FIRST_WAIT_MS;
-    while (!signal.aborted) {
+  /** Until somebody has logged in. */
+  const awaitPerson = async (why: string): Promise<LoginSession> => {
+    lost(`${why}: \`${options.loginCommand}\` lets a person log in`);
+    let came = (_: LoginSession) => {};
+    const login = new Promise<LoginSession>((resolve) => {
+      came = resolve;
+    });
+    const door = await options.openDoor(async (prompter) => {
+      const opened = await logIn(prompter);
+      came(opened);
+      return `logged in as ${opened.name}`;
+    });
+    try {
+      return await Promise.race([login, aborted(signal)]);
+    } finally {
+      door.close();
+    }
+  };
+  const attempt = async (): Promise<LoginSession> => {
+    try {
+      return await logIn(NOBODY);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!needsPerson(error)) throw error;
+      return awaitPerson((error as Error).message);
+    }
+  };
+  const keep = async () => {
+    for (let waitMs = waits.firstMs; !signal.aborted; ) {
       if (session) {
         await session.closed;
         if (signal.aborted) return;
-        onLost(new Error(`the connection to ${session.name} was lost`));
-        waitMs = FIRST_WAIT_MS;
+        lost(`the connection to ${session.name} was lost; trying to log in again`);
+        waitMs = waits.firstMs;
       }
-      current = login();
-      session = await current.catch((error: Error) => {
-        onLost(error);
-        return undefined;
-      });
-      if (session) continue;
-      await sleep(waitMs, undefined, { signal }).catch(() => {});
-      waitMs = Math.min(MOST_WAIT_MS, waitMs * 2);
+      try {
+        found(await attempt());
+        continue;
+      } catch (error) {
+        if (signal.aborted) return;
+        lost(`no connection to ${host}: ${(error as Error).message}; trying on`);
+      }
+      // Agents that lost the same login node do not come back all at once.
+      await sleep(waitMs * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => {});
+      waitMs = Math.min(waits.mostMs, waitMs * 2);
     }
   };
-  void keep(await current);
-  return { current: () => current };
+  found(await attempt());
+  void keep();
+  return {
+    async current() {
+      if (session) return session;
+      throw new ApiError("SSH_FAILED", trouble ?? `no connection to ${host}`);
+    },
+    async ready() {
+      if (!session) await Promise.race([new Promise<void>((resolve) => waiters.push(resolve)), aborted(signal)]);
+    },
+    get trouble() {
+      return trouble;
+    },
+  };
 }
+
+/** What the same program would only hear again. */
+function needsPerson(error: unknown): boolean {
+  return error instanceof ApiError && (error.code === "SSH_LOGIN_REFUSED" || error.code === "SSH_HOST_KEY");
+}
+
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const fail = () => reject(signal.reason as Error);
+    if (signal.aborted) fail();
+    else signal.addEventListener("abort", fail, { once: true });
+  });
+}
+
+const NOBODY: Prompter = {
+  unattended: true,
+  ask: () => Promise.reject(new ApiError("SSH_LOGIN_REFUSED", "there is nobody to ask")),
+  show() {},
+};

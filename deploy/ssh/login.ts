@@ -20,13 +20,16 @@ export function createLogin(
   { ssh2, keys, prompter }: { ssh2: Ssh2; keys: readonly LoginKey[]; prompter: Prompter },
 ): Login {
   const username = host.user;
-  const order = createAuthOrder(keys);
+  const order = createAuthOrder(keys, { attended: prompter.unattended !== true });
   const tried: string[] = [];
   let trouble: Error | undefined;
 
   async function next(left: readonly string[] | null, partial: boolean): Promise<AnyAuthMethod | false> {
     const attempt = order.next(left, partial);
-    if (attempt === false) return false;
+    if (attempt === false) {
+      if (order.wantsPerson) trouble ??= new Error("it asks for what only a person can type");
+      return false;
+    }
     if (attempt.type === "none") return { type: "none", username };
     if (attempt.type === "key") {
       tried.push(attempt.credential.name);

@@ -7,6 +7,8 @@ export type Question = {
 };
 
 export type Prompter = {
+  /** true: nobody is there, so that servers are not made to ask. */
+  readonly unattended?: boolean;
   /** Rejects when there is nobody to ask. */
   ask(question: Question): Promise<string>;
   /** Shows a text that came from a server. */

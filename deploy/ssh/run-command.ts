@@ -16,11 +16,14 @@ const OF_THIS_MACHINE = new Set([
   "XDG_RUNTIME_DIR",
 ]);
 
-/** Runs commands where `session` leads; it is asked for each, since a connection that was lost is made again. */
-export function sshRunCommand(session: () => Promise<SshSession>): RunCommand {
+/** Runs commands where `session` leads; it is asked for each, since a connection that was lost is made again. `own`: of the site. */
+export function sshRunCommand(
+  session: () => Promise<SshSession>,
+  own: Readonly<Record<string, string>> = {},
+): RunCommand {
   return async (argv, { input, env, timeoutMs, signal }) => {
     const ended = { code: null, stdout: "" };
-    const variables = Object.entries(env).filter(([name]) => !OF_THIS_MACHINE.has(name));
+    const variables = [...Object.entries(env).filter(([name]) => !OF_THIS_MACHINE.has(name)), ...Object.entries(own)];
     try {
       signal?.throwIfAborted();
       const site = await session();

@@ -42,11 +42,12 @@ export async function openSession(target: string, options: SessionOptions): Prom
   const client = clients.at(-1) as Client;
   const listen: LoginSession["listen"] = ({ address, port }, onConnection) =>
     new Promise((resolve, reject) => {
-      client.on("tcp connection", (_, accept) => onConnection(accept()));
+      const accept = (_: unknown, take: () => Duplex) => onConnection(take());
+      client.on("tcp connection", accept);
       client.forwardIn(address, port, (error, bound) => {
-        if (error)
-          reject(new ApiError("SITE_UNFIT", `${session.name} forwards no port: ${error.message}`, { cause: error }));
-        else resolve(port === 0 ? bound : port);
+        if (!error) return resolve(port === 0 ? bound : port);
+        client.off("tcp connection", accept);
+        reject(new ApiError("SITE_UNFIT", `${session.name} forwards no port: ${error.message}`, { cause: error }));
       });
     });
   return { ...session, listen, close: closeAll };
