@@ -1,5 +1,5 @@
 import { previewSubmission } from "../../endpoint-agent/preview.ts";
-import { quote } from "../../endpoint-agent/provider/batch/script.ts";
+import { shellWord } from "../../endpoint-agent/shell-word.ts";
 import type { CliContext } from "../context.ts";
 import { localEndpoint } from "./directory.ts";
 
@@ -11,7 +11,7 @@ export function showScript(context: CliContext, name: string, options: { json?: 
     context.terminal.json(preview);
     return;
   }
-  const command = `$ ${preview.argv.map(quote).join(" ")}`;
+  const command = `$ ${preview.argv.map(shellWord).join(" ")}`;
   const { description } = preview;
   context.terminal.note(description === undefined ? `${command} <script` : `${command} <<END\n${description}END`);
   for (const line of preview.script.trimEnd().split("\n")) context.terminal.line(line);

@@ -1,9 +1,9 @@
 /** The file that a launcher runs on every node of a block: it finds out which node it is on, and runs that node's manager. */
 import type { LauncherConfig } from "../provider-config.ts";
+import { shellWord } from "../shell-word.ts";
 import { INCARNATIONS } from "./launch-script.ts";
 import { RANK_VARIABLES } from "./launchers.ts";
 import { MPIEXEC_VARIABLES } from "./mpiexec.ts";
-import { shellWord } from "./shell-word.ts";
 
 export type NodeScriptOptions = {
   launcher: LauncherConfig["type"];

@@ -41,7 +41,7 @@ export type AuthorityDocuments = {
 /** Users by public key; what was issued to them until that time (Unix seconds) is not taken any more. */
 export type Revocations = Record<string, number>;
 
-export const AGENT_CREDENTIALS_TTL_MS = 3_600_000;
+const AGENT_CREDENTIALS_TTL_MS = 3_600_000;
 export const SIGNER_FILE = "signer.json";
 export const GATEWAY_CREDS_FILE = "gateway.creds";
 export const REVOKER_FILE = "revoker.json";

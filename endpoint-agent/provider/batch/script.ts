@@ -1,4 +1,5 @@
 /** The script of a block, as it is submitted: one for all schedulers. Pure; tests run it under real shells. */
+import { shellWord } from "../../shell-word.ts";
 import type { Dialect, Job } from "./dialect.ts";
 import { exitFilePath } from "./exit-file.ts";
 
@@ -22,7 +23,7 @@ export function batchScript(dialect: Pick<Dialect, "directives">, request: Scrip
     "#!/bin/bash",
     ...dialect.directives(job),
     "",
-    `farcall_file=${quote(exitFilePath(dir))}`,
+    `farcall_file=${shellWord(exitFilePath(dir))}`,
     "farcall_host=$(uname -n)",
     "farcall_start=$(date +%s)",
     "farcall_note() {",
@@ -41,7 +42,7 @@ export function batchScript(dialect: Pick<Dialect, "directives">, request: Scrip
     "farcall_code=127",
     "trap 'farcall_signal=1; kill -USR1 $farcall_child 2>/dev/null' USR1",
     "trap 'farcall_signal=1; kill -TERM $farcall_child 2>/dev/null' TERM INT USR2",
-    `${launch.map(quote).join(" ")} &`,
+    `${launch.map(shellWord).join(" ")} &`,
     "farcall_child=$!",
     // A signal cuts `wait` short; only the end of the child ends it. A shell that has forgotten the child says 127.
     "while :; do",
@@ -58,16 +59,10 @@ export function batchScript(dialect: Pick<Dialect, "directives">, request: Scrip
   ].join("\n")}\n`;
 }
 
-/** A text as one word of a POSIX shell, whatever is in it but NUL. */
-export function quote(text: string): string {
-  if (/^[A-Za-z0-9_./:=@%+,-]+$/.test(text)) return text;
-  return `'${text.replaceAll("'", `'\\''`)}'`;
-}
-
 function exports(env: Readonly<Record<string, string>>): string[] {
   return Object.entries(env)
     .filter(([name, value]) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(name) && !value.includes("\0"))
-    .map(([name, value]) => `export ${name}=${quote(value)}`);
+    .map(([name, value]) => `export ${name}=${shellWord(value)}`);
 }
 
 /** Where clusters define `module`; the machine's profile, not the user's. */

@@ -9,8 +9,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Dialect } from "../../../endpoint-agent/provider/batch/dialect.ts";
 import { DIALECTS } from "../../../endpoint-agent/provider/batch/dialects.ts";
 import { submission } from "../../../endpoint-agent/provider/batch/engine.ts";
-import { quote } from "../../../endpoint-agent/provider/batch/script.ts";
 import { BatchConfig } from "../../../endpoint-agent/provider-config.ts";
+import { shellWord } from "../../../endpoint-agent/shell-word.ts";
 
 /** `@` becomes a command that leaves a file behind. */
 const PAYLOADS = [
@@ -139,7 +139,7 @@ describe("shell injection", () => {
     const nasty = fc.constantFrom(...PAYLOADS.map(withoutNul), "", "'", "''", "\\", "-n", "-e", "$", "é\n", "\n");
     const texts = fc.sample(fc.oneof(text, nasty), { numRuns: 20_000, seed: 7 });
     for (const shell of ["bash", "dash"]) {
-      const script = `printf '%s\\0' ${texts.map(quote).join(" ")}`;
+      const script = `printf '%s\\0' ${texts.map(shellWord).join(" ")}`;
       const out = execFileSync(shell, [], { input: script, maxBuffer: 64 * 1024 * 1024, encoding: "utf8" });
       expect(out.split("\0").slice(0, -1)).toEqual(texts);
     }

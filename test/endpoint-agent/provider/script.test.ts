@@ -7,9 +7,10 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { blockEnvironment, commandEnvironment } from "../../../endpoint-agent/provider/batch/environment.ts";
 import { parseExitFile, readExitFile } from "../../../endpoint-agent/provider/batch/exit-file.ts";
 import { jobName, namePrefix } from "../../../endpoint-agent/provider/batch/names.ts";
-import { batchScript, quote } from "../../../endpoint-agent/provider/batch/script.ts";
+import { batchScript } from "../../../endpoint-agent/provider/batch/script.ts";
 import { slurm } from "../../../endpoint-agent/provider/batch/slurm.ts";
 import { BatchConfig } from "../../../endpoint-agent/provider-config.ts";
+import { shellWord } from "../../../endpoint-agent/shell-word.ts";
 import { newId } from "../../../protocol/ids.ts";
 import { until } from "../support.ts";
 
@@ -163,9 +164,9 @@ describe("what surrounds a submission", () => {
   });
 
   it("quotes any text as one word", () => {
-    expect(quote("plain/word-1.2")).toBe("plain/word-1.2");
-    expect(quote("")).toBe("''");
-    expect(quote("it's $HOME")).toBe("'it'\\''s $HOME'");
+    expect(shellWord("plain/word-1.2")).toBe("plain/word-1.2");
+    expect(shellWord("")).toBe("''");
+    expect(shellWord("it's $HOME")).toBe("'it'\\''s $HOME'");
   });
 });
 
