@@ -26,7 +26,12 @@ export async function readCredentials(dir: string): Promise<Credentials> {
   try {
     return Credentials.parse(JSON.parse(await readFile(path, "utf8")));
   } catch (cause) {
-    const why = (cause as NodeJS.ErrnoException).code === "ENOENT" ? "does not exist" : "cannot be used";
+    const code = (cause as NodeJS.ErrnoException).code;
+    // No descriptor to spare, a file server that is away: that says nothing about the file.
+    if (code !== undefined && code !== "ENOENT") {
+      throw new ApiError("UNAVAILABLE", `${path} cannot be read: ${(cause as Error).message}`, { cause });
+    }
+    const why = code === "ENOENT" ? "does not exist" : "cannot be used";
     throw new ApiError("CONFIG_INVALID", `${path} ${why}; \`farcall endpoint configure\` writes it`, { cause });
   }
 }

@@ -9,17 +9,22 @@ export type ProcessIdentity = { pid: number; startTime: string };
 export function bootId(): string {
   try {
     return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
-  } catch {
+  } catch (error) {
+    if (!saysAbsent(error)) throw error;
     return output("sysctl", ["-n", "kern.boottime"]) ?? "unknown";
   }
 }
 
-/** The kernel's start time of a process, or undefined when there is none of that pid (a zombie counts as none). */
+/**
+ * The kernel's start time of a process, or undefined when there is none of that pid (a zombie counts as none). Throws when it
+ * cannot be known, as without a file descriptor to spare (FAULTS.md A9).
+ */
 export function startTimeOf(pid: number): string | undefined {
   let stat: string;
   try {
     stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-  } catch {
+  } catch (error) {
+    if (!saysAbsent(error)) throw error;
     return process.platform === "linux" ? undefined : output("ps", ["-o", "lstart=", "-p", String(pid)]);
   }
   // The second field is the command in parentheses and may hold anything; fields are counted after its end.
@@ -27,9 +32,18 @@ export function startTimeOf(pid: number): string | undefined {
   return fields[0] === "Z" || fields[0] === "X" ? undefined : fields[19];
 }
 
-/** Whether that very process still lives. */
+/** Whether that very process still lives; one of which it cannot be known does. */
 export function isAlive(identity: ProcessIdentity): boolean {
-  return startTimeOf(identity.pid) === identity.startTime;
+  try {
+    return startTimeOf(identity.pid) === identity.startTime;
+  } catch {
+    return true;
+  }
+}
+
+/** Whether a file below /proc could not be read because what it tells of is not there, or not ours to see. */
+export function saysAbsent(error: unknown): boolean {
+  return ["ENOENT", "ESRCH", "EACCES", "EPERM"].includes((error as NodeJS.ErrnoException).code ?? "");
 }
 
 /** The identity of this process. */

@@ -14,10 +14,16 @@ export type DeadOptions = {
 
 /** Only what ran on this machine can be known. What is left of it is killed; then it is dead when it is looked at again. */
 export function createProvenDead({ endpoint, local, patienceMs }: DeadOptions) {
+  const boot = bootId();
   return (manager: ManagerHello, silentMs: number): boolean => {
-    if (silentMs < patienceMs || manager.bootId !== bootId() || isAlive(manager)) return false;
-    if (local) return killBlockProcesses(`${endpoint}/${manager.block}/${manager.node}`, { exact: true }) === 0;
-    // The block's name would find the next incarnation too (FAULTS.md B6).
-    return killMarked(WORKER_ENV, `${manager.nonce}/`) === 0;
+    if (silentMs < patienceMs || manager.bootId !== boot || isAlive(manager)) return false;
+    try {
+      if (local) return killBlockProcesses(`${endpoint}/${manager.block}/${manager.node}`, { exact: true }) === 0;
+      // The block's name would find the next incarnation too (FAULTS.md B6).
+      return killMarked(WORKER_ENV, `${manager.nonce}/`) === 0;
+    } catch {
+      // What cannot be looked at is not proven.
+      return false;
+    }
   };
 }

@@ -6,6 +6,7 @@ import type { Blocks } from "./blocks.ts";
 import type { Settings } from "./config.ts";
 import type { Interchange } from "./interchange.ts";
 import type { Journal } from "./journal.ts";
+import { rssMb } from "./rss.ts";
 
 export type SummaryParts = {
   interchange: Interchange;
@@ -28,6 +29,6 @@ export function summaryOf(parts: SummaryParts): Heartbeat["summary"] {
     trouble: parts.journal.trouble ?? parts.blocks.trouble,
     version: parts.version,
     host: hostname(),
-    rssMb: Math.round(process.memoryUsage.rss() / 1024 ** 2),
+    rssMb: rssMb(),
   };
 }

@@ -4,6 +4,7 @@ import { MANAGER_PROTOCOL } from "../../protocol/manager-frames.ts";
 import type { HeldLease } from "../../protocol/messages.ts";
 import type { ManagerConfig } from "../manager-config.ts";
 import { bootId, ownIdentity } from "../process-identity.ts";
+import { rssMb } from "../rss.ts";
 import { dropSilently, giveBack, onAgentFrame } from "./agent-frames.ts";
 import type { Deadline } from "./deadline.ts";
 import type { Engine } from "./engine.ts";
@@ -71,7 +72,7 @@ export function createSession(parts: SessionParts, events: SessionEvents): Sessi
       sentAt: deadline.now(),
       busy: engine.resources.busy(),
       workers: engine.pool.workers.length,
-      rssMb: Math.round(process.memoryUsage.rss() / 1048576),
+      rssMb: rssMb(),
       ...(engine.draining() ? { draining: true as const } : {}),
     });
     engine.housekeep();

@@ -1,12 +1,12 @@
 /** Finds every process of a block by the variable that all of them inherit, also those that left their group or session. */
 import { readdirSync, readFileSync } from "node:fs";
 import { BLOCK_ENV } from "../manager-config.ts";
-import { type ProcessIdentity, startTimeOf } from "../process-identity.ts";
+import { type ProcessIdentity, saysAbsent, startTimeOf } from "../process-identity.ts";
 
 /** A process, and which block (and node) it belongs to: the variable's value. */
 export type BlockProcess = ProcessIdentity & { block: string };
 
-/** The processes whose BLOCK_ENV begins with `prefix`; none where there is no /proc. */
+/** The processes whose BLOCK_ENV begins with `prefix`; none where there is no /proc. Throws when it cannot be known. */
 export function findBlockProcesses(prefix: string): BlockProcess[] {
   return findMarked(BLOCK_ENV, prefix);
 }
@@ -18,7 +18,9 @@ function findMarked(variable: string, prefix: string): BlockProcess[] {
     let environment: string;
     try {
       environment = readFileSync(`/proc/${name}/environ`, "latin1");
-    } catch {
+    } catch (error) {
+      // Not seen is not dead: no descriptor may be left to look with (FAULTS.md A9).
+      if (!saysAbsent(error)) throw error;
       // Ended meanwhile, or somebody else's.
       continue;
     }
@@ -56,7 +58,8 @@ function kill(left: readonly BlockProcess[]): number {
 function processIds(): string[] {
   try {
     return readdirSync("/proc").filter((name) => /^\d+$/.test(name));
-  } catch {
+  } catch (error) {
+    if (!saysAbsent(error)) throw error;
     return [];
   }
 }

@@ -34,8 +34,16 @@ export function createLocalProvider({ endpoint, onExit }: LocalOptions): Provide
       child.once("error", reject);
       child.once("spawn", () => {
         const pid = child.pid as number;
-        // Too short-lived to be seen: its exit says the rest.
-        const startTime = startTimeOf(pid) ?? "gone";
+        let startTime: string;
+        try {
+          // Too short-lived to be seen: its exit says the rest.
+          startTime = startTimeOf(pid) ?? "gone";
+        } catch (error) {
+          // Nobody could say later whether it lives.
+          child.kill("SIGKILL");
+          reject(error);
+          return;
+        }
         child.once("exit", (code, signal) => {
           ends.set(`${pid}@${startTime}`, describeEnd(code, signal, options.logFile));
           onExit();
@@ -66,7 +74,7 @@ export function createLocalProvider({ endpoint, onExit }: LocalOptions): Provide
       }
       return formatJob(name, processes);
     },
-    status: (ids) => Promise.resolve(new Map(ids.map((id) => [id, statusOf(id)]))),
+    status: async (ids) => new Map(ids.map((id) => [id, statusOf(id)])),
     async cancel(ids, { force }) {
       for (const id of ids) {
         const { block, processes } = parseJob(id);
