@@ -1,5 +1,4 @@
 /** Blocks from a batch scheduler: one engine for all dialects. Unknown is never success (DESIGN.md promise 5). */
-import { writeFileSync } from "node:fs";
 import { userInfo } from "node:os";
 import { join } from "node:path";
 import type { BatchConfig } from "../../provider-config.ts";
@@ -50,11 +49,13 @@ export function createBatchProvider(options: BatchOptions): Provider {
   const { now } = timing;
   const user = options.user ?? userInfo().username;
   const nameOf = (block: string) => jobName(endpoint, block, dialect.nameLength);
-  const run = (argv: readonly string[], input = ""): Promise<CommandOutput> => {
-    const [file, ...args] = argv as [string, ...string[]];
-    const path = config.binDir === undefined ? file : join(config.binDir, file);
+  const execute = (argv: readonly string[], input: string): Promise<CommandOutput> => {
     const env = commandEnvironment(options.env, dialect.env);
-    return options.run([path, ...args], { input, env, timeoutMs: config.commandTimeoutMs, signal });
+    return options.run(argv, { input, env, timeoutMs: config.commandTimeoutMs, signal });
+  };
+  const run = ([file, ...args]: readonly string[], input = ""): Promise<CommandOutput> => {
+    const path = config.binDir === undefined ? (file as string) : join(config.binDir, file as string);
+    return execute([path, ...args], input);
   };
   const askPlain = async () => dialect.plain?.listed(await run(dialect.plain.list(user)));
   const listing = createListing({
@@ -107,7 +108,10 @@ export function createBatchProvider(options: BatchOptions): Provider {
     },
     async submit(request) {
       const { script, file, input, argv } = submission(options, request);
-      if (file !== undefined) writeFileSync(file, script, { mode: 0o700 });
+      if (file !== undefined) {
+        const output = await execute([...WRITE, file], script);
+        if (output.code !== 0) throw new Error(`its script cannot be written: ${wordsOf(["sh"], output)}`);
+      }
       strays.own(request.name);
       const output = await run(argv, input);
       const id = output.code === 0 ? dialect.submitted(output) : undefined;
@@ -185,6 +189,8 @@ export function submission(
   return { script, file, input: dialect.description(job, file), argv, job };
 }
 
+/** By a command, as commands may run on another machine than this. */
+const WRITE = ["/bin/sh", "-c", 'umask 077 && cat >"$1" && chmod 700 "$1"', "sh"];
 /** Ids on one command line. */
 const MAX_IDS = 100;
 const PLAIN_PATH = /^\/[A-Za-z0-9_.+@:,=/-]*$/;

@@ -7,6 +7,7 @@ import { describe, expect, it } from "vitest";
 import type { ListedJob } from "../../../endpoint-agent/provider/batch/dialect.ts";
 import { createBatchProvider } from "../../../endpoint-agent/provider/batch/engine.ts";
 import { htcondor } from "../../../endpoint-agent/provider/batch/htcondor.ts";
+import { runCommand } from "../../../endpoint-agent/provider/batch/run-command.ts";
 import { wordsOf } from "../../../endpoint-agent/provider/batch/words.ts";
 import { BatchConfig } from "../../../endpoint-agent/provider-config.ts";
 import { job } from "./jobs.ts";
@@ -168,8 +169,9 @@ describe("HTCondor's submit description", () => {
       known: [],
       orphanTimeoutMs: 1_000,
       contactOf: () => undefined,
-      run: async (argv, { input }) => {
-        if (argv[0] === "condor_submit") inputs.push(input);
+      run: async (argv, commandOptions) => {
+        if (!argv[0]?.startsWith("condor_")) return runCommand(argv, commandOptions);
+        if (argv[0] === "condor_submit") inputs.push(commandOptions.input);
         return answer(argv[0] === "condor_submit" ? "12.0 - 12.0\n" : "");
       },
       env: {},
@@ -189,6 +191,9 @@ describe("HTCondor's submit description", () => {
     };
     expect(await provider.submit(request)).toBe("12.0/b1");
     const script = join(dir, "block.sh");
+    await expect(provider.submit({ ...request, dir: "/no/such/place" })).rejects.toThrow(
+      "its script cannot be written",
+    );
     expect(inputs).toEqual([expect.stringContaining(`executable = ${script}\n`)]);
     expect(statSync(script).mode & 0o777).toBe(0o700);
     expect(readFileSync(script, "utf8")).toMatch(/^#!\/bin\/bash\n/);
