@@ -1,7 +1,8 @@
 /** Starts one long-running process: its ready line, its log file, its end. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, openSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
+import { ApiError, ERRORS, type ErrorCode } from "../protocol/errors.ts";
 import type { Environment } from "./directories.ts";
 import { createEscalation } from "./escalation.ts";
 
@@ -34,13 +35,15 @@ export type RunningProcess = {
   kill(): Promise<Exit>;
 };
 
-/** A process that ended, or said nothing, before it was ready. */
+/** A process that ended, or said nothing, before it was ready; `said` is the error that it gave as its reason. */
 export class StartError extends Error {
   readonly exit: Exit | undefined;
-  constructor(message: string, exit: Exit | undefined) {
+  readonly said: ApiError | undefined;
+  constructor(message: string, exit: Exit | undefined, said?: ApiError) {
     super(message);
     this.name = "StartError";
     this.exit = exit;
+    this.said = said;
   }
 }
 
@@ -50,6 +53,7 @@ export class StartError extends Error {
  */
 export async function startProcess(spec: ProcessSpec): Promise<RunningProcess> {
   const log = openSync(spec.logFile, "a", 0o600);
+  const from = fstatSync(log).size;
   const stdout = spec.ready === "line" ? ("pipe" as const) : log;
   const child = spawn(spec.file, spec.args, {
     detached: true,
@@ -67,7 +71,7 @@ export async function startProcess(spec: ProcessSpec): Promise<RunningProcess> {
     throw new StartError(`${spec.name} could not be started: ${cause.message}`, undefined);
   }
   const running = { name: spec.name, pid: child.pid, exited, ...stopping(child, exited) };
-  const early = exited.then((exit) => endedEarly(spec, exit));
+  const early = exited.then((exit) => endedEarly(spec, exit, from));
   const ready = withDeadline(Promise.race([waitUntilReady(spec, child), early]), spec).catch(async (error: unknown) => {
     await running.kill();
     throw error;
@@ -128,9 +132,18 @@ async function withDeadline<T>(work: Promise<T>, spec: ProcessSpec): Promise<T> 
   return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }
 
-function endedEarly(spec: ProcessSpec, exit: Exit): never {
+function endedEarly(spec: ProcessSpec, exit: Exit, from: number): never {
   const how = exit.signal ? `by ${exit.signal}` : `with code ${exit.code}`;
-  throw new StartError(`${spec.name} ended ${how} before it was ready; its log is ${spec.logFile}`, exit);
+  const said = saidSince(spec.logFile, from);
+  throw new StartError(`${spec.name} ended ${how} before it was ready; its log is ${spec.logFile}`, exit, said);
+}
+
+/** The last error in a log, as the programs write it: `CODE: message`. */
+function saidSince(logFile: string, from: number): ApiError | undefined {
+  const text = readFileSync(logFile).subarray(from).toString("utf8");
+  const [, code, message] = [...text.matchAll(/^([A-Z_]+): (.+)$/gm)].at(-1) ?? [];
+  if (code === undefined || message === undefined || !Object.hasOwn(ERRORS, code)) return undefined;
+  return new ApiError(code as ErrorCode, message);
 }
 
 function parseLine(line: string): Record<string, unknown> | undefined {

@@ -74,6 +74,8 @@ export type ErrorEntry = { status: number; retryable: boolean; what: string; nex
 /** An error of the table, with what happened in this case; its JSON form is what HTTP and NATS carry. */
 export class ApiError extends Error {
   readonly code: ErrorCode;
+  /** What to do next. A field, so that Node.js prints it of an error that nobody catches. */
+  readonly next: string;
   /** More facts for machines: the field, the value, the list of choices, `retryAfterMs`. */
   readonly details: Record<string, unknown>;
 
@@ -81,6 +83,7 @@ export class ApiError extends Error {
     super(message, options.cause === undefined ? {} : { cause: options.cause });
     this.name = "ApiError";
     this.code = code;
+    this.next = ERRORS[code].next;
     this.details = options.details ?? {};
   }
 
@@ -96,7 +99,7 @@ export class ApiError extends Error {
     return {
       code: this.code,
       message: this.message,
-      next: ERRORS[this.code].next,
+      next: this.next,
       retryable: this.retryable,
       ...(Object.keys(this.details).length > 0 ? { details: this.details } : {}),
     };

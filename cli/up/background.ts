@@ -9,6 +9,7 @@ import { findRunning } from "../../deploy/up/running.ts";
 import { ApiError } from "../../protocol/errors.ts";
 import type { UpCommandOptions } from "../commands/up.ts";
 import type { CliContext } from "../context.ts";
+import { EXIT } from "../exit-codes.ts";
 import { plain } from "../output/text.ts";
 import { alreadyUp, endpointOf, type UpFacts, upLines } from "./summary.ts";
 
@@ -37,6 +38,11 @@ export async function upInBackground(context: CliContext, options: UpCommandOpti
       return sayUp(context, { running: now, options, tookMs: performance.now() - began, stateDir: layout.dir });
     }
     if (ended !== undefined && now) return alreadyUp(context, now, options);
+    if (ended !== undefined && !options.json && saidWhy(logFile, from)) {
+      // Its last words are on this terminal, too.
+      showNews(context, logFile, shown);
+      return context.exit(ended ?? EXIT.internal);
+    }
     if (ended !== undefined) throw new ApiError("UNAVAILABLE", `farcall up ended; its log is ${logFile}`);
     if (signal.aborted) child.kill("SIGTERM");
     terminal.status("starting …");
@@ -91,6 +97,11 @@ function showNews({ terminal }: CliContext, logFile: string, from: number): numb
   const lines = plain(text.slice(0, end)).split("\n");
   for (const line of lines) if (line !== "" && !/^(farcall is up| {2}\w+ {2,})/.test(line)) terminal.note(line);
   return from + Buffer.byteLength(text.slice(0, end));
+}
+
+/** Whether an `up` that has failed said so, as every command does. */
+function saidWhy(logFile: string, from: number): boolean {
+  return /^farcall: [A-Z_]+: /m.test(readFileSync(logFile).subarray(from).toString("utf8"));
 }
 
 function sizeOf(file: string): number {

@@ -59,7 +59,14 @@ function reportTrouble({ terminal, signal }: CliContext): (parts: PartStatus[]) 
       const bad = state === "restarting" || state === "failed";
       if (bad && !troubled.has(name)) {
         troubled.add(name);
-        terminal.note(`${name} ${trouble ?? "died"}; ${state === "failed" ? `see ${logFile}` : "starting it again"}`);
+        const what = (trouble ?? "died").replace(`${name} `, "");
+        const next =
+          logFile !== null && what.includes(logFile)
+            ? ""
+            : state === "failed"
+              ? `; see ${logFile}`
+              : "; starting it again";
+        terminal.note(`${name} ${what}${next}`);
       } else if (state === "running" && troubled.delete(name)) {
         terminal.note(`${name} runs again`);
       }

@@ -96,6 +96,6 @@ async function start(layout: Layout, note: ReturnType<typeof createRunningNote>,
     await killLeftovers(layout);
     note.remove();
     if (!(error instanceof StartError)) throw error;
-    throw new ApiError("UNAVAILABLE", error.message, { cause: error });
+    throw error.said ?? new ApiError("UNAVAILABLE", error.message, { cause: error });
   }
 }

@@ -41,6 +41,19 @@ describe("farcall up, and where it keeps things", { timeout: 120_000 }, () => {
     expect(processesUnder(home.dir)).toEqual([]);
   });
 
+  it.each([["--detach"], []])("a database that is damaged is named, with what to do", async (...flags) => {
+    await mkdir(join(home.stateDir, "gateway"), { recursive: true });
+    await writeFile(join(home.stateDir, "gateway", "farcall.db"), "this is no database ".repeat(1000));
+    const up = await home.run(["up", ...flags]);
+    expect(up).toMatchObject({
+      code: 7,
+      stderr: expect.stringMatching(/^farcall: STORE_CORRUPT: .*farcall\.db.*\n.*backup/m),
+    });
+    expect(up.stderr.match(/farcall: [A-Z]/g)).toHaveLength(1);
+    expect(up.stderr).not.toContain("gateway gateway");
+    expect(processesUnder(home.dir)).toEqual([]);
+  });
+
   it("calls go to the endpoint that it runs, unless the one that the profile names runs as well", async () => {
     await home.json(["up", "--detach", "--endpoint", "first"]);
     await home.json(["down"]);
