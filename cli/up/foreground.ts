@@ -60,13 +60,8 @@ function reportTrouble({ terminal, signal }: CliContext): (parts: PartStatus[]) 
       if (bad && !troubled.has(name)) {
         troubled.add(name);
         const what = (trouble ?? "died").replace(`${name} `, "");
-        const next =
-          logFile !== null && what.includes(logFile)
-            ? ""
-            : state === "failed"
-              ? `; see ${logFile}`
-              : "; starting it again";
-        terminal.note(`${name} ${what}${next}`);
+        const seen = logFile === null || what.includes(logFile) ? "" : `; see ${logFile}`;
+        terminal.note(`${name} ${what}${state === "restarting" ? "; starting it again" : seen}`);
       } else if (state === "running" && troubled.delete(name)) {
         terminal.note(`${name} runs again`);
       }
