@@ -8,15 +8,16 @@ import { pythonManagerFile } from "../../endpoint-agent/python-manager.ts";
 export const MANAGERS = ["node", "python"] as const;
 export type ManagerType = (typeof MANAGERS)[number];
 
-/** The oldest Python that there is here, 3.6 if any. */
-export const OLDEST_PYTHON: string = oldestPython();
+/** The Pythons that there are here, from 3.6 on, the oldest first. */
+export const PYTHONS: string[] = findPythons();
+export const OLDEST_PYTHON: string = PYTHONS[0] ?? "python3";
 
 let file: string | undefined;
 
 /** The argv that starts a manager, without its options. */
-export function managerArgv(type: ManagerType): [string, ...string[]] {
+export function managerArgv(type: ManagerType, interpreter = OLDEST_PYTHON): [string, ...string[]] {
   if (type === "node") return [process.execPath, "--no-warnings", "endpoint-agent/manager/main.ts"];
-  return [OLDEST_PYTHON, pythonManager()];
+  return [interpreter, pythonManager()];
 }
 
 /** The one file, made once for each process of the tests. */
@@ -30,10 +31,11 @@ export function pythonManager(): string {
   return file;
 }
 
-function oldestPython(): string {
+function findPythons(): string[] {
   const pyenv = process.env.PYENV_ROOT ?? join(homedir(), ".pyenv");
-  const script = `for python in "$FARCALL_TEST_PYTHON" "$1"/versions/3.[6-9].*/bin/python3 python3.6 python3.7 python3.8 python3; do
-    "$python" -c 'import ssl, sys; print(sys.executable)' 2>/dev/null && exit
-  done; echo python3`;
-  return execFileSync("/bin/sh", ["-c", script, "sh", pyenv], { encoding: "utf8" }).trim();
+  const script = `for python in "$FARCALL_TEST_PYTHON" "$1"/versions/3.[6-9].*/bin/python3 "$1"/versions/3.1[0-9].*/bin/python3 python3; do
+    "$python" -c 'import ssl, sys; print(sys.executable)' 2>/dev/null
+  done; :`;
+  const found = execFileSync("/bin/sh", ["-c", script, "sh", pyenv], { encoding: "utf8" });
+  return [...new Set(found.trim().split("\n"))].filter((path) => path !== "");
 }

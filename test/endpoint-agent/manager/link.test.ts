@@ -18,7 +18,7 @@ import type { ManagerDial } from "../../../endpoint-agent/manager-config.ts";
 import type { ManagerLink } from "../../../endpoint-agent/manager-link.ts";
 import { type Admission, listenForManagers } from "../../../endpoint-agent/websocket-listener.ts";
 import type { ManagerToAgent } from "../../../protocol/manager-frames.ts";
-import { MANAGERS, managerArgv, OLDEST_PYTHON } from "../../support/managers.ts";
+import { MANAGERS, managerArgv, OLDEST_PYTHON, PYTHONS } from "../../support/managers.ts";
 import { waitFor } from "../../support/wait-for.ts";
 
 const cleanup: (() => Promise<unknown> | unknown)[] = [];
@@ -188,6 +188,20 @@ describe.each(MANAGERS)("a manager (%s)", (type) => {
 });
 
 describe("the manager in Python", () => {
+  it.each(PYTHONS)("runs functions and commands with %s, in directories of its own", async (interpreter) => {
+    const { startTestAgent } = await import("./test-agent.ts");
+    const agent = await startTestAgent({ type: "python", interpreter });
+    cleanup.push(() => agent.stop());
+    const version = agent.register(
+      { runtime: "python", entry: "f" },
+      "import sys\ndef f():\n    return sys.executable\n",
+    );
+    expect((await agent.call(version, [])).value).toBe(interpreter);
+    const modes = agent.register({ runtime: "command" }, 'stat -c %a . .. "$TMPDIR"; umask');
+    const { value } = await agent.call(modes, []);
+    expect((value as { stdout: string }).stdout.split("\n").slice(0, 3)).toEqual(["700", "700", "700"]);
+  });
+
   it("refuses JavaScript, and names Node.js as what is missing", async () => {
     const { startTestAgent } = await import("./test-agent.ts");
     const agent = await startTestAgent({ type: "python" });

@@ -28,6 +28,8 @@ export type TestAgent = Awaited<ReturnType<typeof startTestAgent>>;
 type Overrides = Partial<Omit<ManagerConfig, "limits">> & { limits?: Partial<ManagerConfig["limits"]> };
 export type AgentOptions = Overrides & {
   type?: ManagerType;
+  /** what runs the manager in Python */
+  interpreter?: string;
   /** ms that the agent says are left of its deadline */
   remainingDeadlineMs?: number;
   /** the agent does not answer starts of at-most-once tasks by itself */
@@ -45,6 +47,7 @@ export async function startTestAgent(options: AgentOptions = {}) {
     holdStarts = false,
     holdTaken = false,
     type = "node",
+    interpreter = OLDEST_PYTHON,
     limits,
     ...config
   } = options;
@@ -147,7 +150,7 @@ export async function startTestAgent(options: AgentOptions = {}) {
     capacity: { cores: 2, memoryMb: 4096, gpus: 0 },
     workersPerNode: 2,
     orphanTimeoutMs: 60_000,
-    ...(type === "python" && { python: OLDEST_PYTHON }),
+    ...(type === "python" && { python: interpreter }),
   };
   for (const name of ["manager", "cache"]) mkdirSync(join(dir, name), { mode: 0o700 });
   // What Node compiled is kept between tests: a manager then starts in a third of the time.
@@ -157,7 +160,7 @@ export async function startTestAgent(options: AgentOptions = {}) {
   const file = join(dir, "config.json");
   const merged = { ...base, ...config, limits: { killGraceMs: 500, ...limits } };
   writeFileSync(file, JSON.stringify(merged), { mode: 0o600 });
-  const [command, ...args] = managerArgv(type);
+  const [command, ...args] = managerArgv(type, interpreter);
   const manager: ChildProcess = spawn(command, [...args, "--config", file], {
     stdio: ["ignore", "inherit", "inherit"],
     env: { ...process.env, NODE_COMPILE_CACHE: COMPILED },

@@ -4,6 +4,7 @@ import hashlib
 import os
 
 from .constants import BLOB_CHUNK_BYTES
+from .private import create_private
 
 #: files unused are kept up to this many bytes, as the next task often names the same
 UNUSED_BYTES = 512 * 1024 * 1024
@@ -65,7 +66,7 @@ class BlobsIn:
             return
         if frame["offset"] == 0:
             self._close(entry)
-            entry.part = open(os.open(entry.path + ".part", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
+            entry.part = create_private(entry.path + ".part")
             entry.hash, entry.offset = hashlib.sha256(), 0
         if entry.part is None or entry.offset != frame["offset"]:
             return

@@ -12,6 +12,7 @@ from .environment import launcher_env, scrubbed_env
 from .memory import MemoryGuard
 from .on_nodes import launcher_of
 from .output import Capture, last_bytes, output_bytes, output_text
+from .private import create_private, make_private
 from .processes import Source, signal_group, start_process
 from .task import End, not_started
 from .template import TemplateError, fill_template
@@ -87,7 +88,7 @@ class Commands:
         node, task = self.node, run.task
         home = run.home
         temporary = os.path.join(home, "tmp")
-        os.makedirs(temporary, 0o700)
+        make_private(temporary)
         on_nodes = launcher_of(task, node.config, temporary)
         env = dict(node.env, **task.info.cores_env)
         env.update(on_nodes[1] if on_nodes else {})
@@ -151,7 +152,7 @@ class Commands:
         engine.on_leftovers(run.name, None)
         if end.data is not None and len(end.data) > INLINE_LIMIT_BYTES:
             end.file = os.path.join(self.node.uploads, run.name)
-            with open(os.open(end.file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            with create_private(end.file) as file:
                 file.write(end.data)
         shutil.rmtree(run.home, ignore_errors=True)
         engine.free_command(run.task, run.pins)

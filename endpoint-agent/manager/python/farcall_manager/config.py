@@ -1,7 +1,7 @@
 """The manager's configuration: the file that endpoint-agent/manager-config.ts describes, checked by the agent that wrote it."""
 import json
-import os
-import stat
+
+from .private import read_private
 
 LIMITS = {
     "outputHeadBytes": 1048576,
@@ -37,12 +37,3 @@ class Config:
 def read_config(path, own_directory):
     """`own_directory` takes the place of the file's: on the node itself, and of this incarnation alone."""
     return Config(json.loads(read_private(path)), own_directory)
-
-
-def read_private(path):
-    """Reads a file that nobody else may read."""
-    mode = stat.S_IMODE(os.stat(path).st_mode)
-    if mode & 0o077:
-        raise PermissionError("%s can be read by others (mode %o); expected 0600" % (path, mode))
-    with open(path, encoding="utf-8") as file:
-        return file.read()

@@ -12,6 +12,7 @@ from .on_nodes import resources_here
 from .outbox import Outbox, Reports
 from .placement import Placement
 from .pool import Node, Pool
+from .private import make_private
 from .queues import Queues
 from .resources import DEFAULT_RESOURCES, NO_PINS, NodeResources, Pinning
 from .task import not_started, returned
@@ -39,7 +40,7 @@ class Engine:
         node.env[BLOCK_ENV] = "%s/%s/%s" % (config.endpoint, config.block, config.node)
         blobs, code = os.path.join(config.dir, "blobs"), os.path.join(config.cache_dir, "code")
         for directory in (node.dir, node.uploads, blobs, code):
-            os.makedirs(directory, 0o700, exist_ok=True)
+            make_private(directory)
         slots = config.capacity.get("nodes") or min(config.workers_per_node, config.capacity["cores"])
         link = self.link
         self.scheduled = self.draining = self.taken_away = False

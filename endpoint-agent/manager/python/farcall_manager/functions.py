@@ -4,6 +4,7 @@ import json
 import os
 
 from .hold import RunTime
+from .private import create_private
 
 EXTENSIONS = {"python": ".py", "command": ".sh"}
 NO_NODE = (
@@ -108,6 +109,6 @@ def _keep(path, code):
     except OSError:
         pass
     partial = "%s.%d" % (path, os.getpid())
-    with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+    with create_private(partial) as file:
         file.write(code)
     os.rename(partial, path)

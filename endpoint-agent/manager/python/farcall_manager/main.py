@@ -16,6 +16,7 @@ from .leftovers import Sweeper, kill_all
 from .lifetime import Lifetime
 from .link import Link
 from .log import Log
+from .private import make_private
 from .processes import Children, reserve_descriptors
 from .session import Session
 from .watchdog_client import WatchdogClient
@@ -129,7 +130,7 @@ def worker_file(directory):
     if os.path.isdir(own):
         return os.path.normpath(os.path.join(own, "..", "..", "worker", "farcall_worker.py"))
     target = os.path.join(directory, "worker")
-    os.makedirs(target, 0o700, exist_ok=True)
+    make_private(target)
     with zipfile.ZipFile(own) as archive:
         for name in archive.namelist():
             if name.startswith("farcall_") and "/" not in name:

@@ -1,6 +1,8 @@
 """Commands on several nodes: what they are given to start their ranks with (docs/architecture.md, multi-node tasks)."""
 import os
 
+from .private import create_private
+
 
 def resources_here(asked, capacity):
     """What a task takes of its manager: with nodes of its own all of the manager's, or that many of those beside it."""
@@ -23,8 +25,9 @@ def launcher_of(task, config, directory):
         return None
     hosts = task.hosts if config.capacity.get("nodes") is None else None
     host_file = os.path.join(directory, "hosts")
-    with open(os.open(host_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write("\n".join(host for host in hosts or () for _ in range(per_node)) + "\n")
+    with create_private(host_file) as file:
+        lines = [host for host in hosts or () for _ in range(per_node)]
+        file.write(("\n".join(lines) + "\n").encode("utf-8"))
     each = max(1, config.capacity["cores"] // per_node)
     prefix = PREFIXES[config.mpi["launcher"]](nodes, per_node, each, hosts, host_file) + list(config.mpi["overrides"])
     env = {

@@ -10,6 +10,7 @@ from .constants import BLOB_LIMIT_BYTES, INLINE_LIMIT_BYTES
 from .frames import BadFrame, FrameReader, encode_frame
 from .output import MarkedStream
 from .permits import Permits
+from .private import make_private
 from .processes import Sink, Source, signal_group, start_process
 
 #: how long what a dead worker wrote is waited for; only a descendant that left its group holds the pipes open
@@ -29,7 +30,7 @@ class WorkerProcess:
         self.node, self.events = node, events
         self.loop, self.dir, self.uploads = node.loop, options["dir"], node.uploads
         for part in ("", "cwd", "tmp", "out"):
-            os.makedirs(os.path.join(self.dir, part), 0o700, exist_ok=True)
+            make_private(os.path.join(self.dir, part) if part else self.dir)
         self.token = os.urandom(16).hex()
         mark = b"\0" + binascii.hexlify(os.urandom(12)) + b":"
         self.exited, self.status, self.gone = False, None, False
