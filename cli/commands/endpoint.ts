@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { addCommand, addGroup } from "../command.ts";
 import type { CliContext } from "../context.ts";
 import {
@@ -13,10 +13,11 @@ import { type ConfigureOptions, configureEndpoint } from "../endpoint/configure.
 import { addDeploy, addSiteCommands } from "../endpoint/deploy/command.ts";
 import { deployed } from "../endpoint/deploy/deployed.ts";
 import type { EndpointLogOptions } from "../endpoint/log-lines.ts";
+import { loginEndpoint } from "../endpoint/login.ts";
 import { showEndpointLog } from "../endpoint/logs.ts";
 import { showScript } from "../endpoint/script.ts";
 import { listEndpoints, showEndpoint } from "../endpoint/show.ts";
-import { wholeNumber } from "../options.ts";
+import { collect, wholeNumber } from "../options.ts";
 
 /** `farcall endpoint`: the sites that run functions. */
 export function registerEndpointCommands(program: Command, context: CliContext): void {
@@ -24,6 +25,7 @@ export function registerEndpointCommands(program: Command, context: CliContext):
   addConfigure(group, context);
   addDeploy(group, context);
   addAgentCommands(group, context);
+  addLogin(group, context);
   addSiteCommands(group, context);
   addCommand(group, {
     usage: "status <name>",
@@ -67,6 +69,10 @@ function addConfigure(group: Command, context: CliContext): void {
     examples: [
       ["farcall endpoint configure laptop", "with the defaults"],
       ["farcall endpoint configure big --max-blocks 4 --workers 8", "up to four blocks of eight workers"],
+      [
+        "farcall endpoint configure blue-waters --driver ssh --host me@login.example.edu --site blue-waters",
+        "an agent here that drives a site where none can run",
+      ],
     ],
   })
     .option("--description <text>", "what people see of it")
@@ -74,6 +80,18 @@ function addConfigure(group: Command, context: CliContext): void {
     .option("--min-blocks <count>", "blocks to keep when nothing waits", wholeNumber(0, 10_000))
     .option("--workers <count>", "worker processes of a node", wholeNumber(1, 4096))
     .option("--python <path>", "the interpreter of Python functions")
+    .option("--site <name>", "begin with what is known of a site, as for `endpoint deploy`")
+    .option("--set <field=value>", "a field of the configuration, as provider.account=abc; may be repeated", collect)
+    .addOption(
+      new Option("--driver <way>", "ssh: the agent stays here and runs the scheduler's commands over SSH").choices([
+        "local",
+        "ssh",
+      ]),
+    )
+    .option("--host <host>", "with --driver ssh: the login node, [user@]host[:port]; else the site's")
+    .option("--via <hosts>", "with --driver ssh: jump hosts, joined by commas")
+    .option("--ssh-config <file>", "with --driver ssh: another SSH configuration than yours")
+    .option("--dir <directory>", "with --driver ssh: where blocks have their files there; nodes must see it")
     .action((name: string, options: ConfigureOptions) => configureEndpoint(context, name, options));
 }
 
@@ -110,6 +128,16 @@ function addAgentCommands(group: Command, context: CliContext): void {
     const there = await deployed(context, name);
     await (there ? there.restartAtSite(context, there.site, options) : restartEndpoint(context, name, options));
   });
+}
+
+function addLogin(group: Command, context: CliContext): void {
+  addCommand(group, {
+    usage: "login <name>",
+    summary: "log in at the site of an endpoint with driver: ssh whose agent cannot do so itself",
+    about:
+      "What the login node asks is asked here: a one-time password, Duo, the key of the host. Nothing of it is kept.",
+    examples: [["farcall endpoint login blue-waters", "after `endpoint status` has said that it is needed"]],
+  }).action((name: string, options: { json?: boolean }) => loginEndpoint(context, name, options));
 }
 
 function addGatewayCommands(group: Command, context: CliContext): void {

@@ -10,12 +10,15 @@ import { isAlive, startTimeOf } from "../../endpoint-agent/process-identity.ts";
 import { ApiError } from "../../protocol/errors.ts";
 import type { CliContext } from "../context.ts";
 import type { LocalEndpoint } from "./directory.ts";
+import { awaitsLogin, forgetLogin, logInWhileStarting } from "./login.ts";
 
-export type StartOptions = { takeOver?: boolean };
+export type StartOptions = { takeOver?: boolean; json?: boolean };
 export type Started = { pid: number; epoch: number };
 
 const READY_MS = 30_000;
 const POLL_MS = 20;
+/** How often an agent in the foreground is asked whether it needs a login. */
+const LOGIN_POLL_MS = 500;
 
 /** Starts the agent in a session of its own; resolves once it has its epoch. */
 export async function startAgent(
@@ -24,6 +27,7 @@ export async function startAgent(
   options: StartOptions,
 ): Promise<Started> {
   const { log } = endpointLayout(endpoint.dir);
+  forgetLogin(endpoint);
   const out = openSync(log, "a", 0o600);
   const from = statSync(log).size;
   const child = spawn(process.execPath, agentArgs(endpoint, options), {
@@ -33,7 +37,7 @@ export async function startAgent(
     cwd: endpoint.dir,
   });
   closeSync(out);
-  const until = performance.now() + READY_MS;
+  let until = performance.now() + READY_MS;
   let ended = false;
   child.on("exit", () => {
     ended = true;
@@ -52,20 +56,50 @@ export async function startAgent(
       child.kill("SIGKILL");
       throw startError(said, { log, ended });
     }
-    await sleep(POLL_MS, undefined, { signal: context.signal }).catch((error) => {
+    try {
+      if (awaitsLogin(endpoint)) {
+        await logInWhileStarting(context, endpoint, options);
+        until = performance.now() + READY_MS;
+      }
+      await sleep(POLL_MS, undefined, { signal: context.signal });
+    } catch (error) {
       child.kill("SIGTERM");
       throw error;
-    });
+    }
   }
 }
 
 /** Runs the agent in the foreground; returns its exit code. Ctrl-C reaches it directly. */
-export function runAgentHere(context: CliContext, endpoint: LocalEndpoint, options: StartOptions): number {
-  const { status } = spawnSync(process.execPath, agentArgs(endpoint, options), {
-    stdio: "inherit",
-    env: programEnv(context.env) as NodeJS.ProcessEnv,
+export async function runAgentHere(
+  context: CliContext,
+  endpoint: LocalEndpoint,
+  options: StartOptions,
+): Promise<number> {
+  const env = programEnv(context.env) as NodeJS.ProcessEnv;
+  const args = agentArgs(endpoint, options);
+  if (agentProgram(endpoint.dir) === "endpoint-agent/main") {
+    return spawnSync(process.execPath, args, { stdio: "inherit", env }).status ?? 1;
+  }
+  forgetLogin(endpoint);
+  const child = spawn(process.execPath, args, { stdio: "inherit", env });
+  let code: number | undefined;
+  const exited = new Promise<void>((resolve) => {
+    const end = (status: number | null) => {
+      code = status ?? 1;
+      resolve();
+    };
+    child.once("exit", end).once("error", () => end(1));
   });
-  return status ?? 1;
+  // It decides itself what a signal means.
+  context.onForce(() => exited);
+  for (let asked = false; code === undefined; await Promise.race([exited, sleep(LOGIN_POLL_MS)])) {
+    const wanted = context.stdin.isTTY === true && awaitsLogin(endpoint);
+    if (wanted && !asked)
+      await logInWhileStarting(context, endpoint, {}).catch((error) => context.terminal.note(`${error.message}`));
+    // One that failed is not repeated by itself: servers lock out those who try often.
+    asked = wanted;
+  }
+  return code;
 }
 
 /** Sends signals to the agent and waits for its end. False when none runs. */

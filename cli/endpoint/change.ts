@@ -18,7 +18,7 @@ export async function startEndpoint(
   options: Json & { foreground?: boolean; takeOver?: boolean },
 ): Promise<void> {
   const endpoint = localEndpoint(context.env, name);
-  if (options.foreground) return context.exit(runAgentHere(context, endpoint, options));
+  if (options.foreground) return context.exit(await runAgentHere(context, endpoint, options));
   if (endpoint.pid !== undefined) {
     if (options.json) return context.terminal.json({ name, pid: endpoint.pid, state: "running" });
     return context.terminal.line(`the agent of ${name} runs already: process ${endpoint.pid}`);
@@ -48,7 +48,7 @@ export async function stopEndpoint(
 export async function restartEndpoint(context: CliContext, name: string, options: Json): Promise<void> {
   const endpoint = localEndpoint(context.env, name);
   await endAgent(endpoint, { signals: ["SIGUSR2"], withinMs: NOW_MS, signal: context.signal });
-  const started = await startAgent(context, endpoint, {});
+  const started = await startAgent(context, endpoint, options);
   if (options.json) return context.terminal.json({ name, ...started, state: "started" });
   context.terminal.line(`the agent of ${name} runs anew: process ${started.pid}, epoch ${started.epoch}`);
 }

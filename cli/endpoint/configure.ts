@@ -8,17 +8,14 @@ import { endpointLayout } from "../../endpoint-agent/layout.ts";
 import { ApiError } from "../../protocol/errors.ts";
 import { resolveConnection } from "../../sdk/options.ts";
 import type { CliContext } from "../context.ts";
+import { type SiteOptions, siteConfigText, siteFlags } from "./configure-site.ts";
 import { endpointDir } from "./directory.ts";
 
 /** Beside the configuration, for editors. */
 const SCHEMA_FILE = "config.schema.json";
 
-export type ConfigureOptions = {
+export type ConfigureOptions = SiteOptions & {
   description?: string;
-  maxBlocks?: number;
-  minBlocks?: number;
-  workers?: number;
-  python?: string;
   json?: boolean;
 };
 
@@ -26,17 +23,19 @@ export type ConfigureOptions = {
 export async function configureEndpoint(context: CliContext, name: string, options: ConfigureOptions): Promise<void> {
   const layout = endpointLayout(makePrivateDirectory(endpointDir(context.env, name)));
   const written = !existsSync(layout.config);
-  if (written) writePrivateFile(layout.config, configText(name, options));
+  const site = written ? siteConfigText(name, options) : undefined;
+  if (written) writePrivateFile(layout.config, site?.text ?? configText(name, options));
   writePrivateFile(join(dirname(layout.config), SCHEMA_FILE), configSchemaText());
   const config = readConfigFile(layout.config);
   const { id, registered } = await register(context, { name: config.name, file: layout.credentials, options });
-  const ignored = ignoredFlags(config, options);
+  const ignored = [...ignoredFlags(config, options), ...(written ? [] : siteFlags(options))];
   if (options.json) {
     return context.terminal.json({ name, id, config: layout.config, written, registered, ignored });
   }
   const { terminal } = context;
   terminal.line(`${written ? "wrote" : "checked"} ${layout.config}`);
   terminal.line(registered ? `registered endpoint ${name} as ${id}` : `endpoint ${name} is registered as ${id}`);
+  for (const note of site?.notes ?? []) terminal.note(note);
   if (ignored.length > 0) {
     const file = "the file that was there is kept";
     terminal.note(`${ignored.join(", ")} ignored: ${file}; edit it, then \`farcall endpoint restart ${name}\``);

@@ -84,6 +84,11 @@ export function wantsPerson(dir: string): boolean {
   return existsSync(join(dir, NOTE));
 }
 
+/** Takes away what an agent that was killed has left. */
+export function forgetPerson(dir: string): void {
+  rmSync(join(dir, NOTE), { force: true });
+}
+
 /** Logs in for the agent of a run directory; returns what it says of it. Throws what the login ended with. */
 export async function logInFor(
   dir: string,
