@@ -1,6 +1,7 @@
 /** The files from which a block's managers start, and their logs. */
 import { randomBytes } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Block } from "./block.ts";
 import type { Settings } from "./config.ts";
@@ -137,7 +138,8 @@ export function createBlockFiles(options: BlockFilesOptions): BlockFiles {
     },
     remove(block) {
       secrets.delete(block);
-      rmSync(dirOf(block), { recursive: true, force: true });
+      // Not waited for: the disk may hang (FAULTS.md A10).
+      rm(dirOf(block), { recursive: true, force: true }).catch(() => {});
       options.onRemoved?.(block);
     },
   };

@@ -100,7 +100,8 @@ export function createBlocks(options: BlocksOptions): Blocks {
   const grow = async () => {
     if (growing) return;
     growing = true;
-    while (!stopped && !closed && breaker.mayTry(uptimeMs()) && decide(snapshot(), settings.policy).start > 0) {
+    const may = () => !stopped && !closed && !journal.trouble && breaker.mayTry(uptimeMs());
+    while (may() && decide(snapshot(), settings.policy).start > 0) {
       begun = true;
       await submit();
     }
@@ -112,10 +113,9 @@ export function createBlocks(options: BlocksOptions): Blocks {
     const block = newBlock(settings.policy);
     blocks.set(block.id, block);
     try {
-      const request = files.prepare(block);
-      // Before the submission, so that one whose answer is lost is looked for and not repeated (FAULTS.md B12).
+      // First: a submission whose answer is lost is looked for, not repeated (FAULTS.md B12); a disk that hangs is met here (A10).
       await journal.append([recordOf(block)]);
-      block.job = await provider.submit(request);
+      block.job = await provider.submit(files.prepare(block));
       await journal.append([recordOf(block)]);
       log.info({ block: block.id, job: block.job }, "block submitted");
       if (closed) cancel(block, { force: true });

@@ -78,7 +78,10 @@ async function journalFile(path: string, handle: FileHandle, length: number): Pr
     length,
     handle,
     async stillOwn() {
-      const there = await stat(path).catch(() => undefined);
+      const there = await stat(path).catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== "ENOENT") throw error;
+        return undefined;
+      });
       if (there?.ino === own.ino && there.dev === own.dev) return;
       throw new ApiError("ENDPOINT_IN_USE", `another agent has taken ${path}, or it was removed`);
     },

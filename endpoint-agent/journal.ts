@@ -1,6 +1,7 @@
 /** The agent's journal: managers, blocks, and results that no gateway has taken yet (PROTOCOL.md rules 13 and 22). */
 import { ApiError } from "../protocol/errors.ts";
 import { encodeFrame } from "../protocol/frame.ts";
+import { uptimeMs } from "./clock.ts";
 import { decodeJournal, encodeGroup, type JournalContent } from "./journal-codec.ts";
 import {
   type JournalFile,
@@ -30,12 +31,16 @@ export type Journal = {
   note(records: readonly JournalRecord[]): void;
   /** Finds out whether what could not be written could be written now; `trouble` then says so. */
   probe(): Promise<void>;
+  /** Touches the file when nothing else does, so that `trouble` tells of a disk that does not answer. */
+  look(): void;
   close(): Promise<void>;
 };
 
 /** The file is written anew when it is this long and mostly history. */
 const COMPACT_BYTES = 4 * 1024 * 1024;
 
+/** A disk that has not answered for so long is in trouble (FAULTS.md A10). */
+const STALLED_MS = 5_000;
 const MIN_PROBE_BYTES = 64 * 1024;
 /** Appends that wait are written in groups of about this size. */
 const GROUP_BYTES = 8 * 1024 * 1024;
@@ -65,6 +70,8 @@ export async function openJournal(path: string): Promise<Journal> {
   let waiting: Waiting[] = [];
   let writing: Promise<void> | undefined;
   let trouble: string | undefined;
+  /** since when the disk has been asked for something, on the clock that counts suspend */
+  let askedAt: number | undefined;
   /** of the last group that could not be written: that a smaller one finds room says nothing */
   let failedBytes = 0;
 
@@ -106,8 +113,11 @@ export async function openJournal(path: string): Promise<Journal> {
     file = await replaceJournalFile(path, groups(), old.stillOwn);
     await old.handle.close();
   };
+  const stalled = () =>
+    askedAt !== undefined && uptimeMs() - askedAt > STALLED_MS ? `${path}: the disk does not answer` : undefined;
   const work = async () => {
     while (waiting.length > 0) {
+      askedAt = uptimeMs();
       const batch = takeGroup(waiting);
       waiting = waiting.slice(batch.length);
       try {
@@ -121,7 +131,7 @@ export async function openJournal(path: string): Promise<Journal> {
       // A failed compaction leaves the old file as it is, and is tried again after the next group.
       if (file && file.length > COMPACT_BYTES && file.length > 2 * state.bytes) await compact(file).catch(() => {});
     }
-    writing = undefined;
+    writing = askedAt = undefined;
   };
   const enqueue = (item: Waiting) => {
     waiting.push(item);
@@ -131,7 +141,7 @@ export async function openJournal(path: string): Promise<Journal> {
   return {
     state,
     get trouble() {
-      return trouble;
+      return stalled() ?? trouble;
     },
     append: (records) =>
       new Promise((resolve, reject) => {
@@ -142,6 +152,7 @@ export async function openJournal(path: string): Promise<Journal> {
       await writing;
       // Nothing is appended meanwhile: whoever comes waits for this as for any other write.
       writing ??= (async () => {
+        askedAt = uptimeMs();
         try {
           file ??= await take();
           await probe(file, Math.max(MIN_PROBE_BYTES, failedBytes));
@@ -152,6 +163,18 @@ export async function openJournal(path: string): Promise<Journal> {
         await work();
       })();
       await writing;
+    },
+    look() {
+      const own = file;
+      // Who writes notices by itself.
+      if (!own || writing) return;
+      writing = (async () => {
+        askedAt = uptimeMs();
+        await own.stillOwn().catch((error) => {
+          trouble = cannotWrite(error);
+        });
+        await work();
+      })();
     },
     note: (records) => enqueue({ frames: records.map(frameOf), records }),
     async close() {

@@ -3,10 +3,16 @@ import { destination, type Logger, pino } from "pino";
 
 export type Log = Pick<Logger, "debug" | "info" | "warn" | "error" | "fatal">;
 
-/** The agent's logger. Synchronous, so that the last line before an exit is written. */
+/** Of lines that a disk which does not answer has not taken; what is above is dropped. */
+const MAX_UNWRITTEN_BYTES = 1024 * 1024;
+
+/**
+ * The agent's logger. It never waits for the disk: a log on a file server that hangs must not stop the heartbeat (FAULTS.md
+ * A10). What is not written at the exit is written then.
+ */
 export function createLog(options: { level: string; endpoint: string }): Log {
   return pino(
     { level: options.level, base: { part: "agent", endpoint: options.endpoint, pid: process.pid } },
-    destination({ dest: 2, sync: true }),
+    destination({ dest: 2, sync: false, maxLength: MAX_UNWRITTEN_BYTES }),
   );
 }
