@@ -84,7 +84,7 @@ export function createAbsences(options: AbsencesOptions): Absences {
     if (absent.settled && past === undefined && absence.lists >= timing.minLists) {
       return code === undefined
         ? { reason: "ended before it was started", taken: true as const }
-        : { reason: absent.given ?? null };
+        : { reason: "its script has ended" };
     }
     if (!isDead(absent.job, absence)) return undefined;
     if (absent.given !== undefined) return { reason: absent.given, taken: true as const };
