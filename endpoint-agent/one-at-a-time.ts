@@ -8,10 +8,13 @@ export function oneAtATime(work: () => Promise<void>): () => Promise<void> {
     again = running;
     if (running) return;
     running = true;
-    do {
-      again = false;
-      await work();
-    } while (again);
-    running = false;
+    try {
+      do {
+        again = false;
+        await work();
+      } while (again);
+    } finally {
+      running = false;
+    }
   };
 }

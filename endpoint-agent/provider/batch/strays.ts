@@ -1,4 +1,5 @@
 /** Jobs of this endpoint that nobody wants: left by an earlier agent, submitted twice, or submitted late. They are cancelled. */
+import { setTimeout as sleep } from "node:timers/promises";
 import type { JobId } from "../port.ts";
 import type { ListedJob } from "./dialect.ts";
 import { isLive } from "./doubts.ts";
@@ -52,11 +53,11 @@ export function huntStrays({ listing, prefix, nameOf, log, signal, ...options }:
     await options.cancel(strays, { force: false });
   };
   const hunt = async () => {
-    const list = await listing.latest();
-    if (list) await check(list, []).catch((err) => log.warn({ err }, "unwanted jobs cannot be cancelled"));
-    if (signal.aborted || left?.size === 0) return;
-    const timer = setTimeout(() => void hunt(), Math.max(100, listing.waitMs));
-    signal.addEventListener("abort", () => clearTimeout(timer), { once: true });
+    while (!signal.aborted && left?.size !== 0) {
+      const list = await listing.latest();
+      if (list) await check(list, []).catch((err) => log.warn({ err }, "unwanted jobs cannot be cancelled"));
+      if (left?.size !== 0) await sleep(Math.max(100, listing.waitMs), undefined, { signal }).catch(() => {});
+    }
   };
   void hunt();
   return {
