@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { cgroupMembers, createPlainCgroup } from "../../../endpoint-agent/manager/cgroup.ts";
 import { cgroupName, findByWorker } from "../../../endpoint-agent/manager/leftovers.ts";
+import { MANAGERS } from "../../support/managers.ts";
+import { registerProgram } from "./programs.ts";
 import { isAlive, nonceOf } from "./support.ts";
 import { startTestAgent, type TestAgent } from "./test-agent.ts";
 
@@ -39,11 +41,11 @@ const HIDERS = [
   ["command", "default", "python3 {script} {file}"],
 ] as const satisfies readonly (readonly ["javascript" | "python" | "command", string, string])[];
 
-describe.runIf(probe)("where a cgroup can be made", () => {
+describe.runIf(probe).each(MANAGERS)("where a cgroup can be made (manager: %s)", (type) => {
   let agent: TestAgent;
   let script: string;
   beforeAll(async () => {
-    agent = await startTestAgent();
+    agent = await startTestAgent({ type });
     script = join(agent.dir, "hide.py");
     writeFileSync(script, HIDE);
   });
@@ -59,30 +61,39 @@ describe.runIf(probe)("where a cgroup can be made", () => {
     return { pid: Number(readFileSync(file, "utf8")), worker: ended.worker };
   };
 
-  it.each(HIDERS)("W6: a daemon that hides is killed when the %s task that left it ends", async (...runtime) => {
-    const { pid, worker } = await hidden(runtime, runtime[0]);
-    await agent.until(() => !isAlive(pid), "the daemon's end");
-    if (runtime[0] === "command") return;
-    // The worker goes on, with a task that leaves nothing.
-    const good = agent.register(
-      { runtime: runtime[0], entry: "g" },
-      runtime[0] === "python" ? "def g():\n    return 1\n" : "export const g = () => 1;",
-    );
-    expect(await agent.call(good, [])).toMatchObject({ value: 1, worker });
-  });
+  it.each(type === "node" ? HIDERS : HIDERS.slice(1))(
+    "W6: a daemon that hides is killed when the %s task that left it ends",
+    async (...runtime) => {
+      const { pid, worker } = await hidden(runtime, runtime[0]);
+      await agent.until(() => !isAlive(pid), "the daemon's end");
+      if (runtime[0] === "command") return;
+      // The worker goes on, with a task that leaves nothing.
+      const good = agent.register(
+        { runtime: runtime[0], entry: "g" },
+        runtime[0] === "python" ? "def g():\n    return 1\n" : "export const g = () => 1;",
+      );
+      expect(await agent.call(good, [])).toMatchObject({ value: 1, worker });
+    },
+  );
 
   it("W6: nothing of it is left when the manager has ended, no cgroup either", async () => {
-    const own = await startTestAgent();
+    const own = await startTestAgent({ type });
     const name = cgroupName(`${nonceOf(own.frames)}/`);
-    const fn = own.register({ runtime: "javascript" }, "export default () => { for (;;); };");
-    own.submit(fn, [[]]);
+    const fn = registerProgram(own, type, "busy");
+    own.submit(fn, [[600_000]]);
     await own.until(() => own.starts.length === 1, "its start");
     expect(cgroupMembers(name).length).toBeGreaterThan(0);
     // The watchdog cleans up after this.
     own.manager.kill("SIGKILL");
-    const groups = () =>
-      readdirSync("/sys/fs/cgroup", { recursive: true }).filter((path) => String(path).includes(name));
-    await agent.until(() => groups().length === 0, "the end of its cgroups");
+    const anyGroup = () => {
+      try {
+        return readdirSync("/sys/fs/cgroup", { recursive: true }).some((path) => String(path).includes(name));
+      } catch {
+        // Another manager's went while it was looked at.
+        return true;
+      }
+    };
+    await agent.until(() => !anyGroup(), "the end of its cgroups");
     await own.stop();
   });
 });

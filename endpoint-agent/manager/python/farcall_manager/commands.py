@@ -9,6 +9,7 @@ from .clock import now_ms
 from .constants import INLINE_LIMIT_BYTES, WORKER_ENV
 from .deaths import end_of_death, status_of
 from .environment import launcher_env, scrubbed_env
+from .leftovers import cgroup_name
 from .memory import MemoryGuard
 from .on_nodes import launcher_of
 from .output import Capture, last_bytes, output_bytes, output_text
@@ -25,7 +26,7 @@ class CommandRun:
     def __init__(self, name, task, pins, node):
         self.name, self.task, self.pins = name, task, pins
         self.home = None  # its directory; of a command on several nodes, one that all of them see
-        self.memory = MemoryGuard(task.info.resources["memoryMb"], node.oom)
+        self.memory = MemoryGuard(cgroup_name("%s/%s\0" % (node.nonce, name)), task.info.resources["memoryMb"], node.oom)
         self.outputs = {"stdout": Capture(node.limits), "stderr": Capture(node.limits)}
         self.started, self.killed, self.pid = False, None, None
         self.status, self.sources, self.finished = None, {}, False
@@ -65,6 +66,7 @@ class Commands:
             self.start(task)
         else:
             del self.runs[task]
+            run.memory.release()
             self.engine.free_command(task, run.pins)
         return True
 
@@ -103,7 +105,7 @@ class Commands:
             fields = dict(fields, launcher=on_nodes[0] + self.contained(run, [], env))
         command = ["/bin/sh", "-c", fill_template(task.info.fn.template, fields)]
         command = command if on_nodes else self.contained(run, command, env)
-        process = start_process(command, {"cwd": home, "env": env, "cores": run.pins.cores})
+        process = start_process(command, {"cwd": home, "env": env, "cores": run.pins.cores, "cgroup": run.memory.cgroup})
         run.pid = run.memory.pid = process.pid
         self.engine.on_group(process.pid, True)
         for name, stream in (("stdout", process.stdout), ("stderr", process.stderr)):
@@ -146,6 +148,7 @@ class Commands:
 
     def finish(self, run, end):
         del self.runs[run.task]
+        run.memory.release()
         engine = self.engine
         if run.pid is not None:
             engine.on_group(run.pid, False)
@@ -165,7 +168,7 @@ def end_of_command(run):
     words = last_bytes(stderr, STDERR_WORDS).decode("utf-8", "replace").strip()
     end = End("succeeded", True, ran_ms=now_ms() - task.started_at, worker=run.name, stdout=stdout, stderr=stderr)
     exit_code, name = status_of(run.status)
-    if run.killed or name is not None:
+    if run.killed or name is not None or run.memory.ran_out(run.status):
         end.outcome, end.failure = end_of_death(run.status, run.killed, run.memory, words)
     elif exit_code != 0 and not task.info.spec.get("allowFailure"):
         said = ": " + words if words else " and wrote nothing to stderr"

@@ -38,7 +38,7 @@ def end_of_death(status, killed, memory, stderr_tail):
         return "lost", {"code": "MANAGER_LOST", "message": "its worker was replaced: " + killed["what"]}
     if kind == "forged":
         return "lost", {"code": "WORKER_LOST", "message": "its worker was killed: " + killed["what"], "details": {"forged": True}}
-    if kind == "memory" or (name == "SIGKILL" and memory.oom.grew()) or (name is not None and MEMORY_ENDED.search(stderr_tail)):
+    if kind == "memory" or memory.ran_out(status) or (name is not None and MEMORY_ENDED.search(stderr_tail)):
         return "failed", _out_of_memory(memory)
     if name in FROM_OUTSIDE:
         return "lost", {"code": "WORKER_LOST", "message": "its worker was ended from outside by " + name, "signal": name}

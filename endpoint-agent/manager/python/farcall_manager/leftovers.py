@@ -1,8 +1,13 @@
-"""Finds what user code left running (FAULTS.md W6): by a variable in its environment, and as descendants of a worker that still runs."""
+"""
+Finds what user code left running (FAULTS.md W6): by its cgroup where the worker has one, by a variable in its environment, and as descendants of
+a worker that still runs. Where there is no cgroup, a process that left its session, cleared its environment and whose parents have
+ended is not found.
+"""
 import os
 import signal
 import time
 
+from .cgroup import members, remove_cgroups
 from .constants import WORKER_ENV
 
 #: how long searches are gathered: one look at /proc serves them all
@@ -12,12 +17,18 @@ END_WAIT_S = 0.01
 VARIABLE = (WORKER_ENV + "=").encode("ascii")
 
 
+def cgroup_name(prefix):
+    """The name of a worker's or command's cgroup, as `<nonce>/<worker>\\0`, or how those of a manager begin, as `<nonce>/`."""
+    return "farcall-" + prefix.replace("/", "-").replace("\0", ".w")
+
+
 def find_by_worker(prefixes, ancestor=None):
     """(pid, parent, session) of processes whose environment names a worker beginning with one of `prefixes`, and what descends from `ancestor`."""
     found, others = [], []
+    inside = {pid for prefix in prefixes for pid in members(cgroup_name(prefix))}
     wanted = [VARIABLE + prefix.encode("utf-8") for prefix in prefixes]
     for pid in process_ids():
-        ours = _names_worker(pid, wanted)
+        ours = pid in inside or _names_worker(pid, wanted)
         if not ours and ancestor is None:
             continue
         info = _info_of(pid)
@@ -92,7 +103,8 @@ def kill_leftovers(prefixes):
 def kill_all(prefix):
     """Kills everything of a manager that ends, and waits the moment that it takes."""
     for _ in range(END_TRIES):
-        if kill_leftovers([prefix]) == 0:
+        killed = kill_leftovers([prefix])
+        if remove_cgroups(cgroup_name(prefix)) and killed == 0:
             return
         time.sleep(END_WAIT_S)
 
@@ -131,3 +143,9 @@ class Sweeper:
         killed = kill_leftovers(names)
         if killed:
             self.on_killed(killed)
+            # What is killed may need a moment to be gone, and its cgroup stays until then.
+            for name in names:
+                self.gather(name)
+        else:
+            for name in names:
+                remove_cgroups(cgroup_name(name))

@@ -1,36 +1,48 @@
-"""
-Watches a process's memory and says afterwards whether it ran out (FAULTS.md W2). It makes no cgroups, as sites this old delegate none; what
-the kernel counts in the cgroup of the whole job is believed.
-"""
-import os
+"""Limits and watches a process's memory, and says afterwards whether it ran out (FAULTS.md W2)."""
 import re
+
+from .cgroup import make_cgroup, own_oom_kills, read
 
 #: a worker itself needs this much, so no lower limit is enforced
 LEAST_MB = 64
-ROOT = "/sys/fs/cgroup"
 PEAK = re.compile(r"^VmHWM:\s+(\d+) kB", re.MULTILINE)
-KILLS = re.compile(r"^oom_kill (\d+)$", re.MULTILINE)
 
 
 class MemoryGuard:
-    """Guards one worker or command; a limit of 0 means none of its own."""
+    """Guards one worker or command; a limit of 0 means none of its own. `name` is that of its cgroup."""
 
-    def __init__(self, limit_mb, oom):
+    def __init__(self, name, limit_mb, oom):
         self.limit_mb, self.oom = limit_mb, oom
-        self.peak_mb, self.pid = None, None
+        self.cgroup = make_cgroup(name, max(limit_mb, LEAST_MB) if limit_mb else 0)
+        self.seen_mb, self.pid = None, None
 
     def exceeded(self):
         """Looks at the process; returns whether it is above its limit."""
         if self.pid is None or self.limit_mb == 0:
             return False
-        found = PEAK.search(_read("/proc/%d/status" % self.pid))
+        found = PEAK.search(read("/proc/%d/status" % self.pid))
         if found:
-            self.peak_mb = int(found.group(1)) / 1024
-        return self.peak_mb is not None and self.peak_mb > max(self.limit_mb, LEAST_MB)
+            self.seen_mb = int(found.group(1)) / 1024
+        return self.seen_mb is not None and self.seen_mb > max(self.limit_mb, LEAST_MB)
+
+    @property
+    def peak_mb(self):
+        peak = self.cgroup.peak_mb() if self.cgroup else None
+        return self.seen_mb if peak is None else peak
+
+    def ran_out(self, status):
+        """Whether the kernel says so of a process that ended with `status`."""
+        # A shell lives on when its child is killed, and ends with an exit code.
+        in_own = status != 0 and self.cgroup is not None and self.cgroup.out_of_memory()
+        return in_own or (status == -9 and self.oom.grew())
+
+    def release(self):
+        if self.cgroup:
+            self.cgroup.remove()
 
 
 class OomCount:
-    """The kernel's count of processes that were killed because memory ran out, in the cgroup that this process and its workers share."""
+    """What the kernel killed in the cgroup that this process and its workers share: a batch job's, a container's."""
 
     def __init__(self):
         self.last = own_oom_kills()
@@ -41,27 +53,3 @@ class OomCount:
     def grew(self):
         """Whether it has grown since the last sample."""
         return own_oom_kills() > self.last
-
-
-def own_oom_kills():
-    own = _read("/proc/self/cgroup")
-    places = []
-    version_1 = re.search(r"^\d+:[^:]*\bmemory\b[^:]*:/?(.*)$", own, re.MULTILINE)
-    if version_1:
-        places += [os.path.join(ROOT, "memory", path, "memory.oom_control") for path in (version_1.group(1), "")]
-    version_2 = re.search(r"^0::/?(.*)$", own, re.MULTILINE)
-    if version_2:
-        places.append(os.path.join(ROOT, version_2.group(1), "memory.events.local"))
-    for place in places:
-        found = KILLS.search(_read(place))
-        if found:
-            return int(found.group(1))
-    return 0
-
-
-def _read(path):
-    try:
-        with open(path) as file:
-            return file.read()
-    except OSError:
-        return ""

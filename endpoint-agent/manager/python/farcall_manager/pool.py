@@ -7,6 +7,7 @@ from .clock import now_ms
 from .constants import WORKER_ENV
 from .container import containers_of
 from .environment import scrubbed_env
+from .leftovers import cgroup_name
 from .memory import MemoryGuard, OomCount
 from .worker import Worker
 from .worker_process import WorkerProcess
@@ -47,14 +48,15 @@ class Pool:
         self.count += 1
         memory_mb, pins, _, container = kind
         worker = Worker("%s-%d" % (runtime, self.count), runtime, kind, self)
-        worker.memory = MemoryGuard(memory_mb, node.oom)
+        worker.memory = MemoryGuard(cgroup_name("%s/%s\0" % (node.nonce, worker.name)), memory_mb, node.oom)
         env = dict(node.env, **node.pinning.env(pins))
         env[WORKER_ENV] = "%s/%s" % (node.nonce, worker.name)
         options = {"dir": os.path.join(node.dir, worker.name), "env": scrubbed_env(os.environ, env), "cores": pins.cores}
-        options["argv"] = self.argv(kind, options)
+        options.update(argv=self.argv(kind, options), cgroup=worker.memory.cgroup)
         try:
             worker.process = WorkerProcess(node, options, _Events(self, worker))
         except OSError as error:
+            worker.memory.release()
             # No interpreter, a full disk, or no descriptor left: the manager itself goes on.
             self.failed(worker, str(error), error.errno == errno.ENOENT)
             return None
@@ -118,6 +120,7 @@ class Pool:
         worker.state = "ending"
         engine.on_group(worker.process.pid, False)
         engine.on_leftovers(worker.name, None)
+        worker.memory.release()
         if started:
             engine.on_end(started, end)
         if unstarted:

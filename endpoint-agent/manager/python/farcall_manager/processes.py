@@ -36,12 +36,15 @@ def reserve_descriptors():
 
 def start_process(argv, options):
     """
-    Starts a process in a session of its own, with stdout and stderr as pipes. `options`: cwd, env, cores to stay on, and `fds`, which
-    it gets as descriptors 3 and up.
+    Starts a process in a session of its own, with stdout and stderr as pipes. `options`: cwd, env, cores to stay on, cgroup to be in, and
+    `fds`, which it gets as descriptors 3 and up.
     """
-    fds, cores = options.get("fds", ()), options.get("cores", ())
+    fds, cores, cgroup = options.get("fds", ()), options.get("cores", ()), options.get("cgroup")
 
     def before_exec():
+        # Before it starts anything.
+        if cgroup:
+            cgroup.join()
         if cores:
             os.sched_setaffinity(0, cores)
         for number, fd in enumerate(fds, TASKS_FD):
@@ -49,7 +52,7 @@ def start_process(argv, options):
 
     process = subprocess.Popen(
         argv, cwd=options["cwd"], env=options["env"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        bufsize=0, start_new_session=True, preexec_fn=before_exec if fds or cores else None,
+        bufsize=0, start_new_session=True, preexec_fn=before_exec if fds or cores or cgroup else None,
         pass_fds=tuple(range(TASKS_FD, TASKS_FD + len(fds))),
     )
     for stream in (process.stdout, process.stderr):

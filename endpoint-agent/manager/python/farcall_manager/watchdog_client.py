@@ -25,12 +25,13 @@ class WatchdogClient:
         arguments = [str(os.getpid()), own_start_time(), self.prefix, self.directory, str(self.term_before_ms)]
         try:
             self.process = subprocess.Popen(
-                [sys.executable, "-S", "-E", own, "watchdog"] + arguments,
+                [sys.executable, "-S", own, "watchdog"] + arguments,
                 stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, bufsize=0, env=scrubbed_env(os.environ, {}), start_new_session=True,
             )
         except OSError:
             self.loop.call_later(RESTART_S, self.start)
             return
+        os.set_blocking(self.process.stdin.fileno(), False)
         # Without it nothing enforces the deadline, so there is always one.
         self.children.watch(self.process, lambda _status: self.loop.call_later(RESTART_S, self.start))
         self.say("d %r" % self.deadline_at)
@@ -38,8 +39,10 @@ class WatchdogClient:
             self.say("+ %d" % pid)
 
     def say(self, line):
+        data = line.encode("ascii") + b"\n"
         try:
-            self.process.stdin.write(line.encode("ascii") + b"\n")
+            if self.process.stdin.write(data) != len(data):
+                self.process.kill()  # it does not listen: somebody has stopped it
         except (OSError, ValueError, AttributeError):
             pass  # it is told everything again when it is replaced
 

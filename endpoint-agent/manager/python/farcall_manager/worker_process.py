@@ -41,7 +41,7 @@ class WorkerProcess:
         passed = (tasks_child.fileno(), results_child.fileno(), self.permits.child_fd)
         try:
             self.process = start_process(
-                options["argv"], {"cwd": os.path.join(self.dir, "cwd"), "env": env, "fds": passed, "cores": options["cores"]},
+                options["argv"], {"cwd": os.path.join(self.dir, "cwd"), "env": env, "fds": passed, "cores": options["cores"], "cgroup": options["cgroup"]},
             )
         except OSError:
             tasks.close()
