@@ -95,8 +95,14 @@ export async function logInFor(
   { prompter, signal }: { prompter: Prompter; signal: AbortSignal },
 ): Promise<string> {
   const path = readFileSync(join(dir, NOTE), "utf8");
-  const socket = connect({ path, signal });
-  const failed = new Promise<never>((_, reject) => socket.once("error", reject));
+  const socket = connect({ path });
+  const failed = new Promise<never>((_, reject) => {
+    socket.once("error", reject);
+    socket.once("close", () => reject(new ApiError("SSH_FAILED", "the agent has ended, or given the login up")));
+    const abort = () => reject(signal.reason as Error);
+    if (signal.aborted) abort();
+    else signal.addEventListener("abort", abort, { once: true });
+  });
   failed.catch(() => {});
   const lines = linesOf<FromAgent>(socket);
   const say = (line: FromPerson) => void (socket.writable && socket.write(`${JSON.stringify(line)}\n`));
@@ -107,13 +113,13 @@ export async function logInFor(
       if ("done" in line) return line.done;
       if ("failed" in line) throw ApiError.fromJSON(line.failed);
       if ("show" in line) prompter.show(line.show);
-      else
-        say(
-          await prompter.ask(line.ask).then(
-            (answer) => ({ answer }),
-            (error: Error) => ({ none: error.message }),
-          ),
+      else {
+        const said = prompter.ask(line.ask).then(
+          (answer): FromPerson => ({ answer }),
+          (error: Error): FromPerson => ({ none: error.message }),
         );
+        say(await Promise.race([said, failed]));
+      }
     }
   } finally {
     socket.destroy();
@@ -131,7 +137,7 @@ function linesOf<T>(socket: Socket): { next(): Promise<T | undefined> } {
   };
   const reader = createInterface({ input: socket });
   reader.on("line", (line) => put(JSON.parse(line) as T));
-  reader.on("close", () => put(undefined));
+  reader.on("error", () => {}).on("close", () => put(undefined));
   return {
     next: () => (came.length > 0 ? Promise.resolve(came.shift()) : new Promise((resolve) => waiting.push(resolve))),
   };
