@@ -1,7 +1,9 @@
 /**
- * `node endpoint-agent/reach.ts --dir <endpoint dir> [--proxy <url>]`: whether an agent of this directory would reach its gateway
- * and NATS from here, and why not. It prints one line of JSON. The proxy is tried where the configuration names none.
+ * `node endpoint-agent/reach.ts --dir <endpoint dir> [--proxy -]`: whether an agent of this directory would reach its gateway
+ * and NATS from here, and why not. It prints one line of JSON. The proxy is tried where the configuration names none; its URL comes
+ * on standard input, as it may hold a password and argument lists are for all to see.
  */
+import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { readConfigFile } from "./config-file.ts";
 import { createNatsUser, readCredentials } from "./credentials.ts";
@@ -18,7 +20,8 @@ const ATTEMPT_MS = 20_000;
 const { values } = parseArgs({ options: { dir: { type: "string" }, proxy: { type: "string" } } });
 const dir = values.dir ?? ".";
 const configured = readConfigFile(endpointLayout(dir).config).proxy;
-const ways = configured === undefined ? [undefined, ...(values.proxy ? [values.proxy] : [])] : [configured];
+const given = values.proxy === "-" ? readFileSync(0, "utf8").trim() : values.proxy;
+const ways = configured === undefined ? [undefined, ...(given ? [given] : [])] : [configured];
 const reached: Reached[] = [];
 for (const way of ways) {
   reached.push(await tryWay(way));

@@ -151,7 +151,11 @@ function egress(url: string, facts: SiteFacts, asked: Awaited<ReturnType<typeof 
     };
   if (/^200$/m.test(asked.direct)) return { check, state: "ok", found: `${url} is reached` };
   if (asked.proxied && /^200$/m.test(asked.proxied)) {
-    return { check, state: "ok", found: `${url} is reached through ${oneLine(facts.proxy ?? "")}` };
+    return {
+      check,
+      state: "ok",
+      found: `${url} is reached through ${oneLine((facts.proxy ?? "").replace(/\/\/[^/@]*@/, "//"))}`,
+    };
   }
   const next = "Deploy with --gateway <url> that the site reaches, or --proxy <url>.";
   return { check, state: "wrong", found: oneLine(`${url}: ${asked.direct}`), next };

@@ -17,8 +17,9 @@ export async function checkEgress(
   { installed, dir, proxy }: { installed: Installed; dir: string; proxy: string | undefined },
 ): Promise<Reached> {
   const program = `${installed.agent}/endpoint-agent/reach.${installed.extension}`;
-  const argv = [installed.node, program, "--dir", dir, ...(proxy === undefined ? [] : ["--proxy", proxy])];
-  const { stdout, stderr } = await session.exec(argv, { timeoutMs: ASK_MS });
+  // By standard input: it may hold a password, and argument lists are for all to see.
+  const argv = [installed.node, program, "--dir", dir, ...(proxy === undefined ? [] : ["--proxy", "-"])];
+  const { stdout, stderr } = await session.exec(argv, { stdin: proxy ?? "", timeoutMs: ASK_MS });
   return wayOut(stdout, stderr);
 }
 

@@ -40,11 +40,16 @@ export async function askEgress(
 ): Promise<{ direct: string; proxied?: string } | undefined> {
   if (!facts.programs.curl) return undefined;
   const url = quote(new URL("/healthz", gateway).href);
-  const curl = (more: string) => `curl -sS -m 15 -o /dev/null -w '%{http_code}\\n' ${more} ${url} 2>&1`;
-  const through = facts.proxy === undefined ? "" : `echo --; ${curl(`-x ${quote(facts.proxy)}`)}`;
-  const { stdout } = await site.script(`${curl("--noproxy '*'")}\n${through}`, { timeoutMs: PROBE_MS });
-  const [direct = "", proxied] = sectionsOf(stdout);
-  return { direct, ...(proxied === undefined ? {} : { proxied }) };
+  const curl = `curl -sS -m 15 -o /dev/null -w '%{http_code}\\n'`;
+  const proxy = facts.proxy === undefined ? undefined : quote(facts.proxy);
+  // As variables: argument lists, in which its password would be, are for all to see.
+  const through = proxy
+    ? `echo --; http_proxy=${proxy} https_proxy=${proxy} no_proxy= NO_PROXY= ${curl} ${url} 2>&1`
+    : "";
+  const direct = `${curl} --noproxy '*' ${url} 2>&1`;
+  const { stdout } = await site.script(`${direct}\n${through}`, { timeoutMs: PROBE_MS });
+  const [answer = "", proxied] = sectionsOf(stdout);
+  return { direct: answer, ...(proxied === undefined ? {} : { proxied }) };
 }
 
 /** Scripts on this machine. */

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { EXIT } from "../../../cli/exit-codes.ts";
@@ -20,7 +20,13 @@ describe.skipIf(!SSHD)("a site's way to the gateway", () => {
       allowedHosts: ["gateway.invalid"],
     });
     const gateway = await gatewayHome.start();
+    const seen: string[] = [];
     await using proxy = await startConnectProxy({
+      user: "me:hushed",
+      refuse() {
+        seen.push(...argumentLists().filter((text) => text.includes("hushed")));
+        return false;
+      },
       names: { "gateway.invalid": Number(new URL(gateway.url).port), "nats.invalid": webSocket },
     });
     await using sshd = await startSshd({ setEnv: { https_proxy: proxy.url } });
@@ -53,5 +59,22 @@ describe.skipIf(!SSHD)("a site's way to the gateway", () => {
     expect(readFileSync(join(dir, "config.yaml"), "utf8")).toContain(`proxy: ${proxy.url}`);
     expect((await home.run(["run", "-e", "site", "--", "echo", "through"], { env })).stdout).toBe("through\n");
     expect(new Set(proxy.asked)).toEqual(new Set(["127.0.0.1:9", "gateway.invalid:80", "nats.invalid:80"]));
+    await home.run(["doctor", "--site", "site", "--ssh-config", config], { env });
+    // The password of a proxy is nobody else's business on a login node.
+    expect(seen).toEqual([]);
   });
 });
+
+/** Of all processes, as `ps` shows them to everybody. */
+function argumentLists(): string[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
+      } catch {
+        // It has ended meanwhile.
+        return "";
+      }
+    });
+}
