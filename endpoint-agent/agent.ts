@@ -253,6 +253,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       deny: pull.deny,
       // Who ends does not change its mind.
       drain: (drain) => (ending ? undefined : setDraining(drain)),
+      pull: () => (pulling && !fenced ? pull.reopen() : undefined),
     }),
     accept: managers.accept,
     reconnected() {

@@ -9,6 +9,8 @@ export type ControlOptions = {
   cancel(leases: readonly HeldLease[]): void;
   deny(pull: number, batches: readonly number[]): number[];
   drain(drain: boolean): void;
+  /** opens the pull anew */
+  pull(): void;
 };
 
 /** Makes the handler; what it returns is the answer's frame. */
@@ -30,6 +32,9 @@ export function createControl(options: ControlOptions): (header: unknown) => Uin
         return answer({ ok: true, denied: options.deny(request.pull, request.batches) });
       case "drain":
         options.drain(request.drain);
+        return answer({ ok: true });
+      case "pull":
+        options.pull();
         return answer({ ok: true });
       case "watch": {
         const task = table.get(request.task);

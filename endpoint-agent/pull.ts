@@ -26,6 +26,8 @@ export type PullLink = {
   readonly waiting: Readonly<Record<string, number>>;
   /** Opens a pull, ending the one before. */
   open(): void;
+  /** Opens a pull after a moment, as many agents may do so for one reason. */
+  reopen(): void;
   receive(message: WorkMessage | LeaseHeader, body: Uint8Array): void;
   /** Counts ended tasks of a class: the look-ahead follows their rate. */
   ended(classKey: string, tasks: number): void;
@@ -112,6 +114,10 @@ export function createPull(options: PullOptions): PullLink {
     publish.pull({ epoch, pull: number, limits, countUpTo: countedUpTo });
   };
 
+  const reopen = () => {
+    reopenTimer ??= setTimeout(open, 20 + Math.random() * 250);
+  };
+
   const credit = (now: number) => {
     const limits: Limits = {};
     for (const [key, window] of classes) limits[key] = { tasks: window.limit, bytes: window.limitBytes };
@@ -189,6 +195,7 @@ export function createPull(options: PullOptions): PullLink {
       return waiting;
     },
     open,
+    reopen,
     receive(message, body) {
       if (message.epoch !== epoch) return;
       if (message.kind === "tasks") {
@@ -205,8 +212,7 @@ export function createPull(options: PullOptions): PullLink {
         options.onWaiting();
       } else if (message.kind === "end") {
         if (message.reason === "superseded") options.onSuperseded();
-        // Many agents lose the same gateway in one moment.
-        else reopenTimer ??= setTimeout(open, 20 + Math.random() * 250);
+        else reopen();
       }
     },
     ended(classKey, tasks) {

@@ -144,6 +144,8 @@ export const Control = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("received?"), epoch: z.int(), pull: z.int(), batches: z.array(z.int()) }),
   /** take no new work and let blocks end; `drain: false` takes it back */
   z.object({ kind: z.literal("drain"), epoch: z.int(), drain: z.boolean() }),
+  /** a gateway has started: open the pull anew, as the one that kept it may be gone */
+  z.object({ kind: z.literal("pull"), epoch: z.int() }),
   /** stream the output of a task on its log subject, or stop */
   z.object({ kind: z.literal("watch"), epoch: z.int(), task: z.string(), watch: z.boolean() }),
 ]);

@@ -4,6 +4,7 @@ import type { Dispatcher, EventHub } from "../ports.ts";
 import type { Effects, Handout, Store } from "../store/port.ts";
 import type { Wire } from "../wire/wire.ts";
 import { createAgents } from "./agents.ts";
+import { announce } from "./announce.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { createControls } from "./control.ts";
 import { createHeartbeats } from "./heartbeat.ts";
@@ -100,6 +101,16 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     if (row?.draining) await controls.ask(endpoint, { kind: "drain", drain: true }, { epoch });
   }
 
+  let announced = false;
+  const announceOnce = () => {
+    if (announced) return;
+    announced = true;
+    const pulled = (endpoint: string) => pulls.get(endpoint) !== undefined;
+    announce({ store, controls, pulled }).catch((err) =>
+      log.warn({ err }, "not all agents were told that this gateway is there"),
+    );
+  };
+
   wire.listen({
     hello: hello.handle,
     results: results.handle,
@@ -109,6 +120,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     reply: controls.reply,
     refused: refusals.refuse,
     up() {
+      announceOnce();
       for (const state of pulls.all()) {
         sender.ask(state, 0);
         popper.want(state);
@@ -116,6 +128,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     },
     down() {},
   });
+  if (wire.connected()) announceOnce();
 
   return {
     submit,

@@ -13,15 +13,17 @@ function setUp() {
   const table = createTaskTable();
   const cancelled: HeldLease[] = [];
   const drained: boolean[] = [];
+  let pulls = 0;
   const control = createControl({
     epoch: 4,
     table,
     cancel: (leases) => void cancelled.push(...leases),
     deny: (_pull, batches) => batches.filter((batch) => batch > 1),
     drain: (drain) => void drained.push(drain),
+    pull: () => void pulls++,
   });
   const ask = (header: unknown) => decodeFrame(control(header)).header;
-  return { table, cancelled, drained, ask };
+  return { table, cancelled, drained, pulls: () => pulls, ask };
 }
 
 describe("control requests", () => {
@@ -43,6 +45,12 @@ describe("control requests", () => {
     const request = { kind: "received?", pull: 1, batches: [1, 2] };
     expect(ask({ ...request, epoch: 4 })).toEqual({ ok: true, epoch: 4, denied: [2] });
     expect(ask({ ...request, epoch: 3 })).toEqual({ ok: false, epoch: 4 });
+  });
+
+  it("open the pull anew, for a gateway that has started", () => {
+    const { ask, pulls } = setUp();
+    expect(ask({ kind: "pull", epoch: 0 })).toEqual({ ok: true, epoch: 4 });
+    expect(pulls()).toBe(1);
   });
 
   it("drain and take that back; what is no request is refused", () => {

@@ -34,6 +34,15 @@ describe("epochs", () => {
     await until(() => older.ended.length >= 2, "its new pull was refused");
   });
 
+  it("G1: a gateway that starts asks every agent to open its pull anew, so that work goes on at once", async () => {
+    const world = await createWorld();
+    const agent = await world.agent();
+    await until(() => agent.beats > 0, "the pull is open");
+    const before = agent.controls.filter(({ kind }) => kind === "pull").length;
+    await world.restartGateway();
+    await until(() => agent.controls.filter(({ kind }) => kind === "pull").length > before, "it is asked");
+  });
+
   it("rule 17: a start from another host needs take-over while the older agent answers", async () => {
     const world = await createWorld();
     const older = await world.agent();
