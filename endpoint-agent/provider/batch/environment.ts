@@ -36,6 +36,9 @@ const FOR_COMMANDS = new Set([
 const FOR_BLOCKS =
   /^(PATH|LD_LIBRARY_PATH|LANG|LC_[A-Z]+|TZ|NODE_EXTRA_CA_CERTS|SSL_CERT_(FILE|DIR)|(https?|no|all)_proxy|(HTTPS?|NO|ALL)_PROXY)$/;
 
+/** A proxy with its user. */
+const WITH_PASSWORD = /\/\/[^/]*@/;
+
 /** For the commands: English, and nothing that the agent's user happens to have set for their own use. */
 export function commandEnvironment(
   env: Readonly<Record<string, string | undefined>>,
@@ -52,7 +55,7 @@ export function commandEnvironment(
 export function blockEnvironment(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
   const kept: Record<string, string> = {};
   for (const [name, value] of Object.entries(env)) {
-    if (value !== undefined && FOR_BLOCKS.test(name)) kept[name] = value;
+    if (value !== undefined && FOR_BLOCKS.test(name) && !WITH_PASSWORD.test(value)) kept[name] = value;
   }
   return kept;
 }

@@ -139,6 +139,7 @@ describe("what surrounds a submission", () => {
       FARCALL_TOKEN: "secret",
       LANG: "de_DE",
       https_proxy: "http://p",
+      HTTPS_PROXY: "http://me:secret@p",
     };
     expect(commandEnvironment(env, { SLURM_TIME_FORMAT: "%s" })).toEqual({
       PATH: "/bin",
