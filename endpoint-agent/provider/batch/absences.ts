@@ -34,6 +34,8 @@ export type Absences = {
   submitted(job: JobId): void;
   /** A list has it. */
   over(job: JobId): void;
+  /** It has ended. */
+  forget(job: JobId): void;
   /** Those whose end is proven. */
   judge(absent: readonly Absent[], list: List): Promise<Map<JobId, JobStatus>>;
 };
@@ -46,6 +48,10 @@ export function createAbsences(options: AbsencesOptions): Absences {
   const absences = new Map<JobId, { since: number; lists: number; serial: number }>();
   let asked: { serial: number; ended: ReadonlyMap<string, ListedJob> } | undefined;
 
+  const forget = (job: JobId) => {
+    absences.delete(job);
+    submittedAt.delete(job);
+  };
   const count = (job: JobId, list: List) => {
     const known = absences.get(job) ?? { since: timing.now(), lists: 0, serial: 0 };
     if (known.serial !== list.serial) known.lists++;
@@ -96,6 +102,7 @@ export function createAbsences(options: AbsencesOptions): Absences {
   return {
     submitted: (job) => void submittedAt.set(job, timing.now()),
     over: (job) => void absences.delete(job),
+    forget,
     async judge(absent, list) {
       const judged = new Map<JobId, JobStatus>();
       const asking = absent.filter(({ job }) => (submittedAt.get(job) ?? Number.NEGATIVE_INFINITY) < list.askedAt);
@@ -116,8 +123,7 @@ export function createAbsences(options: AbsencesOptions): Absences {
         );
         if (end === undefined) continue;
         judged.set(one.job, { state: "gone", ...end });
-        absences.delete(one.job);
-        submittedAt.delete(one.job);
+        forget(one.job);
       }
       return judged;
     },

@@ -133,6 +133,7 @@ export function createBatchProvider(options: BatchOptions): Provider {
         const mine = listed && (listed.name === null || listed.name === nameOf(block)) ? listed : undefined;
         if (mine && !mine.unproven && !mine.settled) absences.over(job);
         const status = statusOf(mine, { ended: exitCodeOf(block), answers: answers(options.contactOf(block), timing) });
+        if (status?.state === "gone") absences.forget(job);
         if (status) known.set(job, withWords(block, status));
         else absent.push({ job, given: mine?.reason ?? undefined, settled: mine?.settled ?? false });
       }

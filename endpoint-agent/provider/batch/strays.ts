@@ -61,7 +61,10 @@ export function huntStrays({ listing, prefix, nameOf, log, signal, ...options }:
   };
   void hunt();
   return {
-    own: (block) => void own.add(nameOf(block)),
+    own(block) {
+      // Only the first list is compared with them.
+      if (left === undefined) own.add(nameOf(block));
+    },
     disown: (block) => void disowned.add(nameOf(block)),
     check,
   };
