@@ -42,6 +42,7 @@ const BY_CODE: Partial<Record<ErrorCode, number>> = {
   SSH_LOGIN_REFUSED: EXIT.refused,
   SITE_UNFIT: EXIT.machine,
   JOURNAL_DAMAGED: EXIT.machine,
+  JOURNAL_NEWER: EXIT.machine,
   STORE_CORRUPT: EXIT.machine,
   ENDPOINT_OFFLINE: EXIT.later,
 };

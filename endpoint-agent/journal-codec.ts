@@ -35,7 +35,10 @@ export function encodeGroup(frames: readonly Uint8Array[]): Buffer {
 
 export type JournalContent =
   /** `goodBytes`: what of the file is whole; the rest was never durable */
-  { kind: "ok"; frames: Frame[]; goodBytes: number } | { kind: "damaged"; offset: number; reason: string };
+  | { kind: "ok"; frames: Frame[]; goodBytes: number }
+  | { kind: "damaged"; offset: number; reason: string }
+  /** of another format: its number */
+  | { kind: "newer"; format: number };
 
 /** Reads a journal's bytes. Never throws. */
 export function decodeJournal(bytes: Buffer): JournalContent {
@@ -46,6 +49,8 @@ export function decodeJournal(bytes: Buffer): JournalContent {
     }
   }
   if (!bytes.subarray(0, JOURNAL_HEAD.length).equals(JOURNAL_HEAD)) {
+    const format = /^FCJRNL([2-9])\n/.exec(bytes.toString("latin1", 0, JOURNAL_HEAD.length))?.[1];
+    if (format !== undefined) return { kind: "newer", format: Number(format) };
     return { kind: "damaged", offset: 0, reason: "it does not begin as a journal of this version does" };
   }
   const frames: Frame[] = [];

@@ -37,6 +37,8 @@ export type JournalState = {
   blocks: Map<string, BlockRecord>;
   managers: Map<string, ManagerRecord>;
   results: Map<string, ResultRecord>;
+  /** records of kinds that only a newer version knows: kept for its return (FAULTS.md A2) */
+  foreign: { header: unknown; bytes: Uint8Array }[];
   /** about what the records that still count take on disk */
   bytes: number;
 };
@@ -46,18 +48,18 @@ const GROUP_BYTES = 1024 * 1024;
 
 /** The state of a journal without records. */
 export function emptyState(): JournalState {
-  return { epoch: 0, blocks: new Map(), managers: new Map(), results: new Map(), bytes: 0 };
+  return { epoch: 0, blocks: new Map(), managers: new Map(), results: new Map(), foreign: [], bytes: 0 };
 }
 
 /** Forgets all of it. */
 export function clearState(state: JournalState): void {
-  state.epoch = state.bytes = 0;
+  state.epoch = state.bytes = state.foreign.length = 0;
   for (const records of [state.blocks, state.managers, state.results]) records.clear();
 }
 
-/** Applies one record; what another version wrote and this one does not know is passed over. */
+/** Applies one record; what another version wrote and this one does not know is only kept. */
 export function applyRecord(state: JournalState, frame: { header: unknown; body: Uint8Array }): void {
-  const record = frame.header as JournalRecord;
+  const record = (frame.header ?? {}) as JournalRecord;
   switch (record.kind) {
     case "epoch":
       state.epoch = record.epoch;
@@ -87,6 +89,9 @@ export function applyRecord(state: JournalState, frame: { header: unknown; body:
       state.results.delete(key);
       break;
     }
+    default:
+      state.foreign.push({ header: frame.header, bytes: frame.body });
+      state.bytes += RECORD_BYTES + frame.body.length;
   }
 }
 
@@ -95,6 +100,7 @@ export function* stateRecords(state: JournalState): Generator<JournalRecord[]> {
   let group: JournalRecord[] = [{ kind: "epoch", epoch: state.epoch }];
   for (const block of state.blocks.values()) group.push({ kind: "block", ...block });
   for (const manager of state.managers.values()) group.push({ kind: "manager", ...manager });
+  for (const { header, bytes } of state.foreign) group.push({ ...(header as JournalRecord & object), bytes } as never);
   let size = 0;
   for (const { entry, bytes } of state.results.values()) {
     group.push({ kind: "result", entry, bytes });

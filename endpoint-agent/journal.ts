@@ -48,7 +48,7 @@ const GROUP_BYTES = 8 * 1024 * 1024;
 type Waiting = { frames: Uint8Array[]; records: readonly JournalRecord[]; done?: (error?: Error) => void };
 
 /**
- * Reads the journal; what a crash left half written does not count. Throws JOURNAL_DAMAGED. The file is left as it is until
+ * Reads the journal; what a crash left half written does not count. Throws JOURNAL_DAMAGED or JOURNAL_NEWER. The file is left as it is until
  * the first append, by which this agent takes it.
  */
 export async function openJournal(path: string): Promise<Journal> {
@@ -60,6 +60,7 @@ export async function openJournal(path: string): Promise<Journal> {
     const bytes = await readJournalFile(path);
     const content = decodeJournal(bytes);
     if (content.kind === "damaged") throw damaged(path, content);
+    if (content.kind === "newer") throw newer(path, content.format);
     clearState(state);
     for (const frame of content.frames) applyRecord(state, frame);
     readBytes = bytes.length;
@@ -222,4 +223,9 @@ async function probe({ handle, length, stillOwn }: JournalFile, bytes: number): 
 function damaged(path: string, found: { offset: number; reason: string }): ApiError {
   const message = `${path} is damaged at byte ${found.offset}: ${found.reason}. Stop the agent, make sure that no block of this endpoint runs, and move the file away: mv ${path} ${path}.damaged`;
   return new ApiError("JOURNAL_DAMAGED", message, { details: { path, ...found } });
+}
+
+function newer(path: string, format: number): ApiError {
+  const message = `${path} has format ${format}, of a newer version of the agent. It may hold results that nobody else has: do not move it away; start that version again`;
+  return new ApiError("JOURNAL_NEWER", message, { details: { path, format } });
 }

@@ -58,6 +58,7 @@ export const ERRORS = {
   ENDPOINT_IN_USE: e(409, false, "An agent on another host still answers for this endpoint.", "Stop it, or start with --take-over."),
   CONFIG_INVALID: e(400, false, "A configuration file or option is wrong.", "Mend what the message names."),
   JOURNAL_DAMAGED: e(500, false, "The agent's journal is damaged before its end.", "Move it away as the message says; the gateway queues again what it held."),
+  JOURNAL_NEWER: e(500, false, "A newer version of the agent has written the journal in a way that this one cannot read.", "Start that version or a newer one; to go back, drain the endpoint with it first."),
   NATS_SERVER_MISSING: e(500, false, "No usable nats-server was found or fetched.", "Install nats-server 2.14 or newer in one of the ways that the message lists."),
   NATS_SERVER_TOO_OLD: e(500, false, "The nats-server found is older than 2.14.", "Install a newer one, or unset FARCALL_NATS_SERVER."),
   NODE_TOO_OLD: e(500, false, "This Node.js is older than 22.19.", "Install Node 24, or run `npm ci` in the repository, which brings one."),

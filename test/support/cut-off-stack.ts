@@ -4,14 +4,14 @@ import { join } from "node:path";
 import { Farcall } from "../../sdk/index.ts";
 import { witness } from "./evidence.ts";
 import { startStack } from "./stack.ts";
-import { startTcpProxy } from "./tcp-proxy.ts";
+import { startTcpProxy, type Tap } from "./tcp-proxy.ts";
 
-/** Starts it, with one endpoint of this configuration. */
-export async function startCutOffStack(config: Record<string, unknown>) {
+/** Starts it, with one endpoint of this configuration; `tap` hears what goes between the agent and NATS. */
+export async function startCutOffStack(config: Record<string, unknown>, tap?: Tap) {
   const stack = await startStack({ endpoints: [{ name: "laptop", config }] });
   const farcall = new Farcall({ url: stack.url, token: stack.token });
   const gateway = await startTcpProxy(Number(new URL(stack.url).port));
-  const nats = await startTcpProxy(Number(new URL(stack.natsUrl).port));
+  const nats = await startTcpProxy(Number(new URL(stack.natsUrl).port), tap);
   const dir = stack.endpoints[0]?.dir ?? "";
   const evidence = join(stack.dir, "evidence");
 

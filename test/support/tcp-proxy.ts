@@ -14,15 +14,24 @@ export type TcpProxy = {
   stop(): Promise<void>;
 };
 
+/** What goes through, each connection's two ways. */
+export type Tap = (connection: number, from: "client" | "target", bytes: Buffer) => void;
+
 /** Listens on a free loopback port. */
-export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
+export async function startTcpProxy(targetPort: number, tap?: Tap): Promise<TcpProxy> {
   let to = targetPort;
   const open = new Set<Socket>();
   /** what is read from each */
   const flows = new Map<Socket, Socket>();
   let held = false;
+  let connections = 0;
   const server = createServer((client) => {
     const upstream = connect({ host: "127.0.0.1", port: to });
+    const number = ++connections;
+    if (tap) {
+      client.on("data", (bytes: Buffer) => tap(number, "client", bytes));
+      upstream.on("data", (bytes: Buffer) => tap(number, "target", bytes));
+    }
     for (const [from, other] of [
       [client, upstream],
       [upstream, client],
