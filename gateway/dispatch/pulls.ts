@@ -35,7 +35,7 @@ export type PullState = {
   starved: boolean;
   beatAt: number;
   poppedAt: number;
-  /** the counts last told, as JSON, and when; `stale` when they may be others by now */
+  /** the counts last told in this pull, as JSON, and when; `stale` when they may be others by now */
   told: { classes: string; at: number; stale: boolean; asking: boolean };
 };
 
@@ -135,6 +135,7 @@ function stateOf({ endpoint, epoch, pull, limits, countUpTo }: Pull & { endpoint
     starved: false,
     beatAt: Number.NEGATIVE_INFINITY,
     poppedAt: Number.NEGATIVE_INFINITY,
-    told: { classes: "{}", at: Number.NEGATIVE_INFINITY, stale: false, asking: false },
+    // Not even that nothing waits: the agent may still have what an older pull told it.
+    told: { classes: "", at: Number.NEGATIVE_INFINITY, stale: false, asking: false },
   };
 }

@@ -83,6 +83,18 @@ describe("pulls", () => {
     await until(() => agent.waiting[CLASS] === undefined, "it knows that nothing waits");
   });
 
+  it("rule 6: a newer pull tells that nothing waits, too, as an older one had told otherwise", async () => {
+    const world = await createWorld();
+    const agent = await world.agent({ window: 0 });
+    await until(() => agent.beats > 0, "the pull is open");
+    const ids = await world.submit(2);
+    await until(() => agent.waiting[CLASS] === 2, "it knows of two");
+    // As when they were handed out in the newer pull, at its opening.
+    await world.store.cancel({ owner: null, ids });
+    agent.openPull();
+    await until(() => agent.waiting[CLASS] === undefined, "it knows that nothing waits");
+  });
+
   it("a gateway that goes away says so, and its successor takes the pulls", async () => {
     const world = await createWorld();
     const agent = await world.agent();
