@@ -3,8 +3,8 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
-    // Real schedulers: vitest.site.config.ts
-    exclude: ["test/site/**"],
+    // Real schedulers: vitest.site.config.ts; faults that last: vitest.chaos.config.ts
+    exclude: ["test/site/**", "test/chaos/**"],
     reporters: ["default", "./test/support/closing-line.ts"],
     testTimeout: 30_000,
     hookTimeout: 60_000,

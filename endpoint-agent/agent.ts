@@ -9,6 +9,7 @@ import { uptimeMs } from "./clock.ts";
 import type { Settings } from "./config.ts";
 import type { Connection } from "./connection.ts";
 import { createControl } from "./control.ts";
+import { crashPoint } from "./crash-point.ts";
 import { demandOf } from "./demand.ts";
 import { hopelessEntry, lostEntry, returnedEntry, takenEntry } from "./ends.ts";
 import { createFrameRouter } from "./frame-router.ts";
@@ -143,6 +144,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
         );
       }
       if (draining) end(interchange.takeQueued(), returnedEntry);
+      crashPoint("tasks-received");
       turn();
     },
     onWaiting: () => blocks.evaluate(),

@@ -6,6 +6,7 @@ import { endOfBlock, isUnwanted, minutesOverdue, nextStep } from "./block-steps.
 import type { Breaker } from "./breaker.ts";
 import { uptimeMs } from "./clock.ts";
 import type { Settings } from "./config.ts";
+import { crashPoint } from "./crash-point.ts";
 import type { Journal } from "./journal.ts";
 import type { Log } from "./log.ts";
 import type { Managers } from "./managers.ts";
@@ -116,6 +117,7 @@ export function createBlocks(options: BlocksOptions): Blocks {
       // First: a submission whose answer is lost is looked for, not repeated (FAULTS.md B12); a disk that hangs is met here (A10).
       await journal.append([recordOf(block)]);
       block.job = await provider.submit(files.prepare(block));
+      crashPoint("block-submitted");
       await journal.append([recordOf(block)]);
       log.info({ block: block.id, job: block.job }, "block submitted");
       if (closed) cancel(block, { force: true });

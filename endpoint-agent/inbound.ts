@@ -1,6 +1,7 @@
 /** What managers report: results, starts, and tasks given back. */
 import type { ManagerToAgent } from "../protocol/manager-frames.ts";
 import { nowMs, uptimeMs } from "./clock.ts";
+import { crashPoint } from "./crash-point.ts";
 import { adoptedTask, type TaskTable } from "./held-task.ts";
 import type { Interchange } from "./interchange.ts";
 import type { Manager } from "./manager.ts";
@@ -42,6 +43,8 @@ export function createInbound(options: InboundOptions): Inbound {
   };
 
   const results = (manager: Manager, frame: Results, body: Uint8Array) => {
+    if (frame.results.length > 0) crashPoint("results-received");
+    if (frame.starts.length > 0) crashPoint("starts-received");
     const receipt = manager.receipts.open(frame.message, frame.results.length + frame.starts.length);
     // Sent again over a new connection: it is on its way, or safe already.
     if (!receipt) return;

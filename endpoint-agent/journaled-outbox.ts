@@ -1,5 +1,6 @@
 /** The outbox over the journal: what is on disk, also of an earlier run, stays there until the gateway has committed it. */
 import type { ErrorBody } from "../protocol/errors.ts";
+import { crashPoint } from "./crash-point.ts";
 import type { GatewayWire } from "./gateway-wire.ts";
 import { adoptedTask, type TaskTable } from "./held-task.ts";
 import type { Journal } from "./journal.ts";
@@ -19,10 +20,14 @@ export function createJournaledOutbox({ epoch, wire, journal, table, onRefused }
   const outbox = createOutbox({
     epoch,
     send: wire.results,
-    journal: (results) => journal.append(results.map(({ entry, bytes }) => ({ kind: "result", entry, bytes }))),
+    async journal(results) {
+      await journal.append(results.map(({ entry, bytes }) => ({ kind: "result", entry, bytes })));
+      crashPoint("results-journaled");
+    },
     forget: (results) =>
       journal.note(results.map(({ entry }) => ({ kind: "result-taken", id: entry.id, lease: entry.lease }))),
     onCommitted(results) {
+      crashPoint("results-committed");
       for (const { entry } of results) {
         const task = table.match(entry.id, entry.lease);
         if (task) table.remove(task);

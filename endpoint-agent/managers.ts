@@ -2,6 +2,7 @@
 import { MANAGER_PROTOCOL, type ManagerToAgent } from "../protocol/manager-frames.ts";
 import type { HeldLease } from "../protocol/messages.ts";
 import { uptimeMs } from "./clock.ts";
+import { crashPoint } from "./crash-point.ts";
 import { adoptedTask, type HeldTask, type TaskTable } from "./held-task.ts";
 import type { Interchange } from "./interchange.ts";
 import type { Journal } from "./journal.ts";
@@ -126,6 +127,7 @@ export function createManagers(options: ManagersOptions): Managers {
       byNonce.delete(nonce);
       return;
     }
+    crashPoint("manager-journaled");
     interchange.attach(manager);
     options.onChange(manager);
     options.turn();

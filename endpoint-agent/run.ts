@@ -10,6 +10,7 @@ import { createBreaker } from "./breaker.ts";
 import { type Settings, settle } from "./config.ts";
 import { readConfigFile } from "./config-file.ts";
 import { type Connection, keepConnected } from "./connection.ts";
+import { crashPoint } from "./crash-point.ts";
 import { createNatsUser, readCredentials } from "./credentials.ts";
 import { lockDirectory } from "./directory-lock.ts";
 import type { Driver, DriverParts, OpenDriver } from "./driver.ts";
@@ -98,7 +99,9 @@ export async function runAgent(options: RunOptions): Promise<Running> {
   const { takeOver, version } = options;
   const journalEpoch = journal.state.epoch;
   const epoch = await sayHello(connection, { endpoint, version, takeOver, orphanTimeoutMs, journalEpoch, log, signal });
+  crashPoint("epoch-given");
   await journal.append([{ kind: "epoch", epoch: epoch.epoch }]);
+  crashPoint("epoch-journaled");
 
   let blocks: Blocks | undefined;
   const listener = await openLink({

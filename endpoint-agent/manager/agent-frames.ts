@@ -1,6 +1,7 @@
 /** What each frame of the agent makes the engine do. Beats and welcomes are the session's (session.ts). */
 import type { AgentToManager } from "../../protocol/manager-frames.ts";
 import type { HeldLease } from "../../protocol/messages.ts";
+import { crashPoint } from "../crash-point.ts";
 import type { KillReason } from "./deaths.ts";
 import type { Engine } from "./engine.ts";
 import type { Task } from "./task.ts";
@@ -13,7 +14,9 @@ const CANCEL_GRACE_MS = 1_500;
 export function onAgentFrame(engine: Engine, frame: AgentToManager, body: Uint8Array): boolean {
   switch (frame.kind) {
     case "tasks":
+      crashPoint("manager-tasks-received");
       engine.intake.take(frame.specs, frame.tasks, body);
+      crashPoint("manager-tasks-placed");
       if (engine.draining()) engine.drain();
       break;
     case "taken":
