@@ -1,6 +1,7 @@
 /** A day: two endpoints deployed, work done on two nodes, no block left, the endpoints removed. */
 import { EXIT } from "../../cli/exit-codes.ts";
 import type { Farcall } from "../../sdk/index.ts";
+import type { Agents, DayEndpoint } from "./agents.ts";
 import { type BlockWatch, createBlockWatch } from "./block-watch.ts";
 import { Interrupted, runFarcall } from "./farcall-program.ts";
 import type { Place } from "./place.ts";
@@ -10,36 +11,33 @@ import { mpiProgram, pythonTasks, ranksWithoutMpi, shellCommand } from "./work.t
  * Two, because `aprun` works on the machine of the batch script only, and ALPS gives a node to one application at a time: managers
  * that wait for tasks on all nodes leave none for MPI (docs/adr/0013).
  */
-const TASKS = { name: "blue-waters", site: "blue-waters" };
-const MPI = { name: "blue-waters-mpi", site: "blue-waters:mpi" };
-/** Short, so that the day ends soon: idle nodes are given back at once. */
-const MAX_IDLE_MS = 3_000;
+const TASKS: DayEndpoint = { name: "blue-waters", site: "blue-waters" };
+const MPI: DayEndpoint = { name: "blue-waters-mpi", site: "blue-waters:mpi" };
 
-type Day = { farcall: Farcall; place: Place; signal: AbortSignal };
+type Day = { farcall: Farcall; place: Place; agents: Agents; signal: AbortSignal };
 
 /** Runs it, and leaves nothing at the site. */
-export async function spendDay({ farcall, place, signal }: Day): Promise<void> {
+export async function spendDay({ farcall, place, agents, signal }: Day): Promise<void> {
   const deployed: string[] = [];
   let interrupted = false;
   try {
     for (const endpoint of [TASKS, MPI]) {
       signal.throwIfAborted();
       deployed.unshift(endpoint.name);
-      await deploy(endpoint, place, signal);
+      for (const args of agents.begin(endpoint, place)) await run(args, place, signal);
     }
     await work(farcall, place, createBlockWatch(farcall, signal));
   } catch (error) {
     interrupted = signal.aborted || error instanceof Interrupted;
     throw error;
   } finally {
-    if (!(interrupted && place.passing)) await removeAll(place, deployed);
+    if (!(interrupted && place.passing)) await removeAll(place, agents, deployed);
   }
 }
 
-async function deploy(endpoint: typeof TASKS, { target, deployArgs, env }: Place, signal: AbortSignal): Promise<void> {
-  const own = ["--name", endpoint.name, "--site", endpoint.site, "--set", `policy.maxIdleTimeMs=${MAX_IDLE_MS}`];
-  const code = await runFarcall(["endpoint", "deploy", target, ...own, ...deployArgs], { env, signal });
-  if (code !== EXIT.ok) throw new Error(`${endpoint.name} was not deployed; farcall said why`);
+async function run(args: readonly string[], { env }: Place, signal: AbortSignal): Promise<void> {
+  const code = await runFarcall(args, { env, signal });
+  if (code !== EXIT.ok) throw new Error(`farcall ${args.slice(0, 2).join(" ")} ended with ${code}; it said why`);
 }
 
 async function work(farcall: Farcall, place: Place, watch: BlockWatch): Promise<void> {
@@ -67,10 +65,12 @@ async function watched(endpoint: string, watch: BlockWatch, something: () => Pro
 }
 
 /** Each in turn, whatever becomes of the others. */
-async function removeAll({ env }: Place, names: readonly string[]): Promise<void> {
+async function removeAll({ env }: Place, agents: Agents, names: readonly string[]): Promise<void> {
   for (const name of names) {
-    const code = await runFarcall(["endpoint", "remove", name, "--yes"], { env }).catch(() => EXIT.interrupted);
-    if (code === EXIT.ok || code === EXIT.notFound) continue;
-    process.stderr.write(`${name} may still be there: \`farcall endpoint remove ${name}\` removes it\n`);
+    for (const args of agents.end(name)) {
+      const code = await runFarcall(args, { env }).catch(() => EXIT.interrupted);
+      if (code === EXIT.ok || code === EXIT.notFound) continue;
+      process.stderr.write(`${name} may still be there: \`farcall ${args.join(" ")}\` removes it\n`);
+    }
   }
 }

@@ -1,10 +1,11 @@
 /**
  * `npm run example:blue-waters`: a day at Blue Waters, at a stand-in for it on this machine. At a real site of that kind:
  * `npm run example:blue-waters -- --site-host me@login.example.edu -- --set provider.account=abc`, what follows the second `--`
- * being options of `farcall endpoint deploy`.
+ * being options of `farcall endpoint deploy`. With `--agents-here` nothing is installed there: the agents drive it over SSH.
  */
 import { parseArgs } from "node:util";
 import { Farcall } from "../../sdk/index.ts";
+import { agentsHere, agentsThere } from "./agents.ts";
 import { spendDay } from "./day.ts";
 import { Interrupted } from "./farcall-program.ts";
 import { type Place, realPlace } from "./place.ts";
@@ -12,7 +13,11 @@ import { type Place, realPlace } from "./place.ts";
 const INTERRUPTED = 130;
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { "site-host": { type: "string" }, "ranks-per-node": { type: "string" } },
+  options: {
+    "site-host": { type: "string" },
+    "ranks-per-node": { type: "string" },
+    "agents-here": { type: "boolean" },
+  },
 });
 const ranks = Number(values["ranks-per-node"] ?? 0);
 
@@ -49,6 +54,7 @@ async function main(): Promise<number> {
 async function at(place: Place): Promise<void> {
   console.log(`A day at ${place.title}`);
   await using farcall = new Farcall({ ...place.gateway, signal: aborter.signal });
-  await spendDay({ farcall, place, signal: aborter.signal });
+  const agents = values["agents-here"] ? agentsHere : agentsThere;
+  await spendDay({ farcall, place, agents, signal: aborter.signal });
   console.log("\nNothing is left there.");
 }

@@ -6,7 +6,9 @@ export type Place = {
   title: string;
   /** `[user@]host` */
   target: string;
-  /** more of `farcall endpoint deploy` */
+  /** more of `farcall endpoint deploy` or `configure` */
+  args: readonly string[];
+  /** of `deploy` alone */
   deployArgs: readonly string[];
   /** MPI ranks on each of the two nodes */
   ranksPerNode: number;
@@ -23,7 +25,7 @@ export type Place = {
 };
 
 /** A real site, with the Farcall that this machine's profile names. */
-export function realPlace(target: string, deployArgs: readonly string[], ranksPerNode: number): Place {
-  const own = { env: process.env, gateway: {}, passing: false, records: () => [] };
-  return { title: target, target, deployArgs, ranksPerNode, mpi: true, ...own };
+export function realPlace(target: string, args: readonly string[], ranksPerNode: number): Place {
+  const own = { deployArgs: [], env: process.env, gateway: {}, passing: false, records: () => [] };
+  return { title: target, target, args, ranksPerNode, mpi: true, ...own };
 }

@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { ensureNatsServer } from "../../deploy/nats/server.ts";
 import { type Stack, startStack } from "../../deploy/stack.ts";
 import { type OtpSite, startOtpSite } from "../../test/support/otp-site.ts";
+import { processesUnder } from "../../test/support/processes.ts";
 import type { Round } from "../../test/support/ssh-server.ts";
 import type { StandInJob } from "../../test/support/stand-ins/control.ts";
 import { createStandIn } from "../../test/support/stand-ins/stand-in.ts";
@@ -32,6 +33,7 @@ export async function startStandInSite(log: (line: string) => void): Promise<Pla
   let login: (OtpSite & AsyncDisposable) | undefined;
   let stack: Stack | undefined;
   const stop = async () => {
+    endAgents(dir);
     await login?.[Symbol.asyncDispose]();
     await batch.stop();
     await stack?.stop({ graceMs: STOP_MS });
@@ -45,18 +47,17 @@ export async function startStandInSite(log: (line: string) => void): Promise<Pla
     return {
       title: "a STAND-IN for Blue Waters on this machine",
       target: "me@h2ologin.stand-in",
-      deployArgs: [
+      args: [
         ...["--ssh-config", sshConfig(dir, login)],
-        // The machine's own Node.js is as good as one that was sent, and sooner there.
-        ...["--node", process.execPath],
-        // tmux has one session of a name: two days at once would be in each other's way.
-        ...["--start", "nohup"],
         ...["--set", `provider.binDir=${batch.bin}`],
         ...["--set", "provider.statusIntervalMs=10000"],
         // Before the machine's own `hostname`, which knows nothing of the stand-in's nodes.
         ...["--set", `provider.prologue=PATH=${batch.bin}:$PATH; module load bwpy`],
         ...["--set", "link.address=127.0.0.1"],
       ],
+      // The machine's own Node.js is as good as one that was sent. tmux has one session of a name: two days at once would be in
+      // each other's way.
+      deployArgs: ["--node", process.execPath, "--start", "nohup"],
       ranksPerNode: RANKS_PER_NODE,
       mpi,
       env: environment(dir, stack),
@@ -114,6 +115,17 @@ function sshConfig(dir: string, { port }: OtpSite): string {
   ];
   writeFileSync(file, `Host h2ologin.stand-in\n${lines.map((line) => `  ${line}\n`).join("")}`);
   return file;
+}
+
+/** Those on this machine, if they were left behind. */
+function endAgents(dir: string): void {
+  for (const pid of processesUnder(join(dir, "state"), "pid")) {
+    try {
+      process.kill(Number(pid), "SIGKILL");
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
 }
 
 /** A home of its own, so that nothing is remembered of a site that is gone. */
