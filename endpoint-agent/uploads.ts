@@ -21,6 +21,9 @@ export type Uploads = {
 type Upload = { path: string; hash: Hash; received: number; written: Promise<FileHandle> };
 
 const MAX_UNWRITTEN_BYTES = 8 * 1024 * 1024;
+/** What this machine may be over with soon: the result is not lost for it (FAULTS.md A8, A9). */
+const PASSING = ["EMFILE", "ENFILE", "ENOSPC", "EDQUOT", "EIO", "ESTALE", "ENOMEM"];
+const AGAIN_MS = 1_000;
 const RETRY_MIN_MS = 500;
 const RETRY_MAX_MS = 10_000;
 
@@ -69,8 +72,10 @@ export async function createUploads({ http, dir, log, signal }: UploadsOptions):
       await put(frame, upload);
       manager.link?.send(answer);
     } catch (error) {
-      log.error({ err: error, blob: frame.blob, task: frame.task }, "a large result cannot be stored");
-      manager.link?.send({ ...answer, error: (error as Error).message });
+      const again = PASSING.includes((error as NodeJS.ErrnoException).code ?? "") && { again: true as const };
+      log.error({ err: error, blob: frame.blob, task: frame.task, ...again }, "a large result cannot be stored");
+      if (again) await sleep(AGAIN_MS, undefined, { signal }).catch(() => {});
+      manager.link?.send({ ...answer, error: (error as Error).message, ...again });
     }
     await drop(upload);
   };

@@ -86,7 +86,8 @@ export type AgentToManager =
   /** a chunk of a blob; the body is the bytes */
   | { kind: "blob-chunk"; blob: string; offset: number; size: number; end: boolean }
   | { kind: "blob-error"; blob: string; message: string }
-  | { kind: "taken-blob"; blob: string; task: string; lease: number; error?: string }
+  /** `again`: the agent could not keep it now, and may be able to when it is sent once more */
+  | { kind: "taken-blob"; blob: string; task: string; lease: number; error?: string; again?: true }
   | { kind: "watch"; task: string; watch: boolean }
   /** finish what runs, start nothing, then say bye */
   | { kind: "drain" }

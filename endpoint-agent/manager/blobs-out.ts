@@ -68,19 +68,25 @@ export function createBlobsOut(sink: BlobSink): BlobsOut {
     await next();
   };
 
+  const restart = () => {
+    // Of the round before, whose answer counts no more.
+    round++;
+    answered?.(undefined);
+    void next();
+  };
+
   return {
     send(blob, done) {
       queue.push({ ...blob, done });
       if (queue.length === 1) void next();
     },
-    taken({ task, lease, error }) {
+    taken({ task, lease, error, again }) {
       const first = queue[0];
-      if (first?.task === task && first.lease === lease) answered?.(error);
+      if (first?.task !== task || first.lease !== lease) return;
+      if (again) restart();
+      else answered?.(error);
     },
-    again() {
-      answered?.(undefined);
-      void next();
-    },
+    again: restart,
     pending: () => queue.length,
   };
 }

@@ -30,6 +30,7 @@ describe.skipIf(process.platform !== "linux")("an agent that may open few files"
     const run = farcall.function(witness, { name: "witness" });
     const large = farcall.function((bytes: number) => "x".repeat(bytes), { name: "large" });
     expect(await run(evidence, "warm", 1)).toBe("warm");
+    expect(await large(300_000)).toHaveLength(300_000);
 
     const open = new Set(readdirSync(`/proc/${agent.pid}/fd`));
     let spare = 0;
@@ -39,7 +40,7 @@ describe.skipIf(process.platform !== "linux")("an agent that may open few files"
     allow(spare);
     const keys = Array.from({ length: 60 }, (_, i) => `k${i}`);
     const calls = Promise.all(keys.map((key) => run(evidence, key, 50)));
-    // Functions of other code, so that even that has to be fetched.
+    // The agent puts large results on its disk before it sends them on.
     const blobs = Promise.all([large(400_000), large(500_000), large(600_000)]);
     expect(await calls, "what needs no file").toEqual(keys);
     expect(agent.running(), agent.log().slice(-2_000)).toBe(true);
