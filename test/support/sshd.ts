@@ -1,7 +1,17 @@
 /** A real OpenSSH server for tests: loopback, a private configuration, its own keys; the user is the one that runs the tests. */
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { connect } from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
@@ -93,12 +103,39 @@ export async function startSshd(options: SshdOptions = {}): Promise<TestSshd & A
   };
 }
 
-/** The processes that serve this server's open connections, by what they log. */
+/** The processes that serve this server's open connections: those that have the server's end of one open. */
 export function sessionsOf(sshd: TestSshd): number[] {
-  const pids = [...sshd.log().matchAll(/User child is on pid (\d+)|^(\d+): Accepted /gm)].map((match) =>
-    Number(match[1] ?? match[2]),
+  const ours = new Set(
+    readFileSync("/proc/net/tcp", "utf8")
+      .split("\n")
+      .map((line) => line.trim().split(/\s+/))
+      .filter(
+        ([, local = "", , state]) =>
+          state === ESTABLISHED && Number.parseInt(local.split(":")[1] ?? "", 16) === sshd.port,
+      )
+      .map((fields) => `socket:[${fields[9]}]`),
   );
-  return pids.filter((pid) => existsSync(`/proc/${pid}`));
+  const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  return pids.filter((pid) => filesOf(pid).some((file) => ours.has(file))).map(Number);
+}
+
+/** Kills them, as a crash of the login node would; throws when there is none. */
+export function cutSessions(sshd: TestSshd): void {
+  const pids = sessionsOf(sshd);
+  if (pids.length === 0) throw new Error("no connection is open");
+  for (const pid of pids) process.kill(pid, "SIGKILL");
+}
+
+/** As /proc/net/tcp says it. */
+const ESTABLISHED = "01";
+
+function filesOf(pid: string): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`));
+  } catch {
+    // It has ended meanwhile, or is somebody else's.
+    return [];
+  }
 }
 
 /** An OpenSSH configuration for clients of these servers, with the first one's key known as `site`. */

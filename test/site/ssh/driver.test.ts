@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Farcall } from "../../../sdk/index.ts";
 import { OLDEST_PYTHON } from "../../support/managers.ts";
-import { clientConfig, SSHD, sessionsOf, startSshd, type TestSshd } from "../../support/sshd.ts";
+import { clientConfig, cutSessions, SSHD, startSshd, type TestSshd } from "../../support/sshd.ts";
 import { startStack, type TestStack } from "../../support/stack.ts";
 import { createStandIn, type StandIn } from "../../support/stand-ins/stand-in.ts";
 import { waitFor } from "../../support/wait-for.ts";
@@ -75,7 +75,7 @@ describe.skipIf(!SSHD)("an agent with driver: ssh", () => {
       what: "its start",
       timeoutMs: 60_000,
     });
-    for (const pid of sessionsOf(sshd)) process.kill(pid, "SIGKILL");
+    cutSessions(sshd);
     expect(await running).toBe(4);
     expect((await farcall.tasks.get(running.id)).attempt).toBe(1);
     expect(await where("forwarded")()).toMatch(/^\//);
