@@ -38,8 +38,8 @@ async function environment(): Promise<NodeJS.ProcessEnv> {
   return { PATH, ...own, FARCALL_NATS_SERVER: natsServer };
 }
 
-const atTerminal = async (typed: readonly Typed[]) =>
-  runAtTerminal([process.execPath, EXAMPLE, "--ranks-per-node", "4"], {
+const atTerminal = async (typed: readonly Typed[], args: readonly string[] = []) =>
+  runAtTerminal([process.execPath, EXAMPLE, "--ranks-per-node", "4", ...args], {
     env: await environment(),
     cwd: dir,
     timeoutMs: LONGEST_MS - 20_000,
@@ -52,6 +52,23 @@ async function expectNothingLeft(): Promise<void> {
   expect(readdirSync(join(dir, "home"))).toEqual([]);
 }
 
+function expectWork(screen: string): void {
+  expect(screen).toContain("Python: pi is 3.1415926536, from 8 tasks of 8 cores");
+  const ran = [...screen.matchAll(/slice \d ran on (nid0000[12]), in block (\S+), worker python-\d/g)];
+  expect(ran).toHaveLength(8);
+  expect(new Set(ran.map((match) => match[2])).size).toBe(1);
+  expect(screen).toMatch(/Shell: 32 cores of nid0000[12] under Linux/);
+  expect(screen).toMatch(
+    hasMpi
+      ? /MPI: 3\.1415926536 from 8 ranks on 2 nodes, in block \S+, placed by aprun -n 8 -N 4 -d 8/
+      : /Ranks without it: 4 nid00001 4 nid00002/,
+  );
+
+  expect(screen).toMatch(/blue-waters: no block is left.*blue-waters-mpi: no block is left/s);
+  for (const job of [1, 2])
+    expect(screen).toContain(`job ${job}.vm had nodes=2:ppn=32:xe, on nid00001 and nid00002; it is done`);
+}
+
 describe("a day at a stand-in for Blue Waters", { timeout: LONGEST_MS }, () => {
   it("deploys with one-time passwords, works on two nodes with Python, a shell and MPI, scales to zero, and removes all", async () => {
     const { code, screen } = await atTerminal([newHost, passcode, passcode, passcode, passcode]);
@@ -62,21 +79,18 @@ describe("a day at a stand-in for Blue Waters", { timeout: LONGEST_MS }, () => {
     for (const shown of screen.matchAll(/token shows (\d{6})/g))
       expect(screen.split(shown[1] as string)).toHaveLength(2);
 
-    expect(screen).toContain("Python: pi is 3.1415926536, from 8 tasks of 8 cores");
-    const ran = [...screen.matchAll(/slice \d ran on (nid0000[12]), in block (\S+), worker python-\d/g)];
-    expect(ran).toHaveLength(8);
-    expect(new Set(ran.map((match) => match[2])).size).toBe(1);
-    expect(screen).toMatch(/Shell: 32 cores of nid0000[12] under Linux/);
-    expect(screen).toMatch(
-      hasMpi
-        ? /MPI: 3\.1415926536 from 8 ranks on 2 nodes, in block \S+, placed by aprun -n 8 -N 4 -d 8/
-        : /Ranks without it: 4 nid00001 4 nid00002/,
-    );
-
-    expect(screen).toMatch(/blue-waters: no block is left.*blue-waters-mpi: no block is left/s);
-    for (const job of [1, 2])
-      expect(screen).toContain(`job ${job}.vm had nodes=2:ppn=32:xe, on nid00001 and nid00002; it is done`);
+    expectWork(screen);
     expect(screen).toMatch(/blue-waters-mpi is removed.*blue-waters is removed.*Nothing is left there/s);
+    await expectNothingLeft();
+  });
+
+  it("does so too with agents here, which install nothing there: each logs in once, with a passcode", async () => {
+    const { code, screen } = await atTerminal([newHost, passcode, passcode], ["--agents-here"]);
+    expect(code, screen).toBe(0);
+    expect(screen).not.toContain("agent sent");
+    expect(screen.match(/logged in as me@h2ologin\.stand-in/g)).toHaveLength(2);
+    expectWork(screen);
+    expect(screen).toMatch(/blue-waters-mpi is deleted.*blue-waters is deleted.*Nothing is left there/s);
     await expectNothingLeft();
   });
 
@@ -87,8 +101,8 @@ describe("a day at a stand-in for Blue Waters", { timeout: LONGEST_MS }, () => {
     await expectNothingLeft();
   });
 
-  it("leaves nothing after a Ctrl-C while a block runs", async () => {
-    const { code, screen } = await atTerminal([newHost, passcode, passcode, { at: "is running", type: CTRL_C }]);
+  it.each([[[]], [["--agents-here"]]])("leaves nothing after a Ctrl-C while a block runs %j", async (args) => {
+    const { code, screen } = await atTerminal([newHost, passcode, passcode, { at: "is running", type: CTRL_C }], args);
     expect(code, screen).toBe(130);
     await expectNothingLeft();
   });
