@@ -55,6 +55,19 @@ export function driven(provider: Provider, driver: Driver, blockOf: (job: JobId)
   let pulledAt = Number.NEGATIVE_INFINITY;
   /** Of which the scheduler has certainly not heard. */
   const unsent = new Set<string>();
+  /** Cancels that wait for a connection, and whether with force. */
+  const unwanted = new Map<JobId, boolean>();
+  let cancelling: Promise<void> | undefined;
+  const cancelLater = async () => {
+    await driver.ready();
+    cancelling = undefined;
+    const all = [...unwanted];
+    unwanted.clear();
+    for (const force of [false, true]) {
+      const ids = all.flatMap(([id, forced]) => (forced === force ? id : []));
+      if (ids.length > 0) await provider.cancel(ids, { force });
+    }
+  };
   const send = async (block: string) => {
     for (;;) {
       await driver.ready();
@@ -89,7 +102,12 @@ export function driven(provider: Provider, driver: Driver, blockOf: (job: JobId)
       }
       return provider.status(ids);
     },
-    cancel: (ids, options) => provider.cancel(ids, options),
+    cancel(ids, { force }) {
+      if (driver.connected) return provider.cancel(ids, { force });
+      for (const id of ids) unwanted.set(id, force || unwanted.get(id) === true);
+      cancelling ??= cancelLater();
+      return cancelling;
+    },
     async find(name) {
       if (unsent.delete(name)) return undefined;
       // Whether its script has begun decides.
