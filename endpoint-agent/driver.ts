@@ -2,6 +2,7 @@
  * The way to a site on which the agent itself does not run: its scheduler's commands, its files, and a way for managers back to the
  * agent. What speaks for it is chosen by the program that starts the agent.
  */
+import { join } from "node:path";
 import type { Settings } from "./config.ts";
 import type { EndpointLayout } from "./layout.ts";
 import type { Log } from "./log.ts";
@@ -44,6 +45,11 @@ export type DriverParts = {
   signal: AbortSignal;
 };
 export type OpenDriver = (parts: DriverParts) => Promise<Driver>;
+
+/** The directories of an endpoint at a site. */
+export function placesIn(dir: string): Driver["places"] {
+  return { dir: join(dir, "blocks"), logDir: join(dir, "logs"), cacheDir: join(dir, "cache") };
+}
 
 /** What is read more often than this has not changed. */
 const PULL_MS = 5_000;

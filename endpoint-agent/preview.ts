@@ -4,8 +4,9 @@ import { fileURLToPath } from "node:url";
 import { ApiError } from "../protocol/errors.ts";
 import { newId } from "../protocol/ids.ts";
 import { createBlockFiles } from "./block-files.ts";
-import { settle } from "./config.ts";
+import { type Settings, settle } from "./config.ts";
 import { readConfigFile } from "./config-file.ts";
+import { type Driver, placesIn } from "./driver.ts";
 import { endpointLayout } from "./layout.ts";
 import { submission } from "./provider/batch/engine.ts";
 import { dialectOf } from "./provider/open-provider.ts";
@@ -39,11 +40,13 @@ export function previewSubmission(
     dir: layout.blocks,
     logDir: layout.blockLogs,
     cacheDir: layout.cache,
+    seen: placesAt(settings, endpoint),
     // Managers would read it, the script does not name it.
     dial: { kind: "unix", path: "/" },
     settings,
     managerMain: fileURLToPath(new URL(`./manager/main${SUFFIX}`, import.meta.url)),
-    env: env as Record<string, string>,
+    // A site knows its own nodes' better.
+    env: settings.driver.type === "ssh" ? {} : (env as Record<string, string>),
   });
   const id = newId();
   try {
@@ -56,4 +59,10 @@ export function previewSubmission(
   } finally {
     files.remove(id);
   }
+}
+
+/** Where its home is only the site knows. */
+function placesAt({ driver }: Settings, endpoint: string): Driver["places"] | undefined {
+  if (driver.type === "local") return undefined;
+  return placesIn(`${driver.dir ?? "/HOME/.farcall/driven"}/${endpoint}`);
 }

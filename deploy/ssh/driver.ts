@@ -1,6 +1,5 @@
 /** `driver: { type: ssh }`: an agent that runs elsewhere drives a site through a connection to its login node. */
-import { join } from "node:path";
-import type { Driver, DriverParts, OpenDriver } from "../../endpoint-agent/driver.ts";
+import { type Driver, type DriverParts, type OpenDriver, placesIn } from "../../endpoint-agent/driver.ts";
 import type { ManagerDial } from "../../endpoint-agent/manager-config.ts";
 import { ApiError } from "../../protocol/errors.ts";
 import { createTransfer } from "./block-transfer.ts";
@@ -53,7 +52,7 @@ export const openSshDriver: OpenDriver = async ({ config, settings, layout, endp
   });
   const { user, dir, path } = await factsOf(await kept.current(), { config, endpoint });
   log.info({ site: config.host, dir, user }, "the site is driven over SSH");
-  const places = { dir: join(dir, "blocks"), logDir: join(dir, "logs"), cacheDir: join(dir, "cache") };
+  const places = placesIn(dir);
   const transfer = createTransfer({ session: kept.current, layout, places });
   await transfer.sweep().catch((err) => log.warn({ err }, "files of earlier blocks stay at the site"));
   return {

@@ -57,6 +57,6 @@ export function chooseNode(site: SiteFacts, local: LocalNode): NodeChoice {
   const what = libc.kind === "glibc" ? `glibc ${libc.version}` : "a libc that is not known";
   return {
     from: "nowhere",
-    why: `no Node.js runs on ${what} (${site.arch}); run the agent elsewhere with --driver ssh, and the Python manager on the nodes`,
+    why: `no Node.js runs on ${what} (${site.arch}); let the agent run here: \`farcall endpoint configure <name> --driver ssh\`, with the Python manager on the nodes`,
   };
 }
