@@ -44,7 +44,7 @@ async function main(): Promise<number> {
     return 0;
   } catch (error) {
     if (aborter.signal.aborted || error instanceof Interrupted) {
-      process.stderr.write("interrupted; everything is stopped\n");
+      process.stderr.write("interrupted\n");
       return INTERRUPTED;
     }
     throw error;
