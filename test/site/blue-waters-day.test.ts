@@ -29,7 +29,7 @@ beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), "farcall-day-test-"));
   for (const name of ["home", "tmp"]) mkdirSync(join(dir, name));
 });
-afterEach(() => rmSync(dir, { recursive: true, force: true }));
+afterEach(() => rmSync(dir, { recursive: true, force: true, maxRetries: 5 }));
 
 async function environment(): Promise<NodeJS.ProcessEnv> {
   const { PATH } = process.env;
