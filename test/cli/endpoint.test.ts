@@ -27,6 +27,34 @@ describe("farcall endpoint", () => {
     expect(again).toMatchObject({ id: made.id, written: false, registered: false });
   });
 
+  it("configures an agent that drives a known site over SSH", async () => {
+    const configure = (...args: string[]) => home.run(["endpoint", "configure", "bw", ...args]);
+    expect((await configure("--host", "me@login")).stderr).toMatch(/CONFIG_INVALID: --host.* belong to --driver ssh/);
+    expect((await configure("--driver", "ssh")).stderr).toMatch(/--driver ssh needs --host/);
+    const run = await configure(
+      "--driver",
+      "ssh",
+      "--site",
+      "blue-waters",
+      "--dir",
+      "/scratch/me",
+      "--max-blocks",
+      "3",
+    );
+    expect(run.code, run.stderr).toBe(0);
+    const text = readFileSync(join(home.stateDir, "endpoints", "bw", "config.yaml"), "utf8");
+    expect(text).toMatch(/driver:\n {2}type: ssh\n {2}host: bw\.ncsa\.illinois\.edu\n {2}dir: \/scratch\/me\n/);
+    expect(text).toMatch(/manager: python\n/);
+    expect(text).toMatch(/maxBlocks: 3\n/);
+    // Exactly what would be submitted, with the paths that nodes of the site see.
+    const script = await home.run(["endpoint", "script", "bw"]);
+    expect(script.stdout).toMatch(/\/scratch\/me\/[0-9a-f-]{36}\/blocks\//);
+    expect(script.stdout).not.toContain(home.dir);
+    expect((await configure("--driver", "ssh", "--host", "other")).stderr).toMatch(/--driver, --host ignored/);
+    expect((await home.run(["endpoint", "login", "bw"])).stderr).toMatch(/ENDPOINT_OFFLINE: no agent of bw runs here/);
+    expect((await home.run(["endpoint", "delete", "bw", "--yes"])).code).toBe(0);
+  });
+
   it("says what is wrong in a configuration, with its line, and starts nothing", async () => {
     const file = join(dir, "config.yaml");
     const good = readFileSync(file, "utf8");

@@ -72,6 +72,22 @@ describe.skipIf(spawnSync("ssh-keygen", ["-?"]).error !== undefined)("a login", 
     await expect(login(server, { person: nobody })).rejects.toThrow(/no terminal to ask on: Password/);
   });
 
+  it("of a program alone sends its key and nothing that a person would type", async () => {
+    const nobody: Prompter = { ...personWho([]), unattended: true };
+    await using both = await startStandIn({ login: ["publickey", "keyboard-interactive"], publicKey, rounds: [] });
+    await expect(login(both, { person: nobody, key })).rejects.toMatchObject({
+      code: "SSH_LOGIN_REFUSED",
+      message: expect.stringContaining("only a person can type"),
+    });
+    expect(both.attempts.at(-1)).toBe("publickey signed");
+    await using password = await startStandIn({ login: ["password"], password: "" });
+    await expect(login(password, { person: nobody })).rejects.toMatchObject({ code: "SSH_LOGIN_REFUSED" });
+    expect(password.attempts).toEqual([]);
+    await using plain = await startStandIn({ login: ["publickey"], publicKey });
+    await using session = await login(plain, { person: nobody, key });
+    expect(session.name).toMatch(/someone@/);
+  });
+
   it("asks for a password where the server takes one, and sends it once", async () => {
     await using server = await startStandIn({ login: ["password"], password: "secret" });
     const person = personWho(["secret"]);
