@@ -21,8 +21,7 @@ export async function explainWait(
     const at = view.retryAt === null ? "soon" : `at ${new Date(view.retryAt).toISOString()}`;
     return { reason: "retry", message: `attempt ${view.attempt} failed; the next one comes ${at}` };
   }
-  if (view.state === "leased")
-    return { reason: "handed-out", message: `${view.endpointName} has it and starts it when a worker is free` };
+  if (view.state === "leased") return explainLeased(view, dispatcher.status(view.endpoint).summary);
   if (view.state !== "queued") return null;
   const row = await store.getEndpoint(view.endpoint);
   if (!row) return { reason: "endpoint-deleted", message: `the endpoint ${view.endpointName} does not exist any more` };
@@ -48,7 +47,7 @@ export function explainQueued(facts: {
   }
   if (summary.trouble !== null) return { reason: "endpoint-trouble", message: `${row.name}: ${summary.trouble}` };
   const running = summary.blocks.filter(({ state }) => state === "running");
-  const pending = summary.blocks.find(({ state }) => state === "pending" || state === "held" || state === "unknown");
+  const pending = summary.blocks.find(isPending);
   const cores = (view.spec.resources ?? DEFAULT_RESOURCES).cores;
   if (running.length > 0 && running.every(({ slots, nodes }) => slots / Math.max(1, nodes) < cores)) {
     return {
@@ -71,6 +70,19 @@ export function explainQueued(facts: {
     };
   }
   return { reason: "queued", message: `all ${summary.slots} slots of ${row.name} are busy; ${ahead}` };
+}
+
+/** The reason why a task that was handed out does not start: its slot may have gone with its block. */
+export function explainLeased({ endpointName }: Pick<TaskView, "endpointName">, summary: AgentStatus["summary"]): Wait {
+  const lost = summary?.slots === 0 ? summary : undefined;
+  if (lost && lost.trouble !== null) return { reason: "endpoint-trouble", message: `${endpointName}: ${lost.trouble}` };
+  const pending = lost?.blocks.find(isPending);
+  if (pending) return pendingBlock(pending);
+  return { reason: "handed-out", message: `${endpointName} has it and starts it when a worker is free` };
+}
+
+function isPending({ state }: Block): boolean {
+  return state === "pending" || state === "held" || state === "unknown";
 }
 
 function offline(name: string, lastSeenAt: number | null): Wait {

@@ -1,0 +1,20 @@
+import { expect, it } from "vitest";
+import { explainLeased } from "../../gateway/use-cases/explain-wait.ts";
+
+const view = { endpointName: "cluster" };
+const block = { id: "b", job: null, state: "unknown", reason: "Invalid qos", since: 0, nodes: 1, slots: 0, busy: 0 };
+const summary = (changes: object) => ({ slots: 0, busy: 0, blocks: [block], trouble: null, ...changes }) as never;
+
+it("a task that was handed out for a slot that went with its block is told what the next block waits for", () => {
+  expect(explainLeased(view, summary({}))).toEqual({
+    reason: "block-unknown",
+    message: "block b is unknown: Invalid qos",
+  });
+  expect(explainLeased(view, summary({ trouble: "three failed" })).message).toBe("cluster: three failed");
+});
+
+it("a task that was handed out waits for a worker where there are some, or nothing is known", () => {
+  for (const known of [summary({ slots: 2 }), summary({ blocks: [] }), null]) {
+    expect(explainLeased(view, known)).toMatchObject({ reason: "handed-out" });
+  }
+});
