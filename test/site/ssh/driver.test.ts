@@ -80,4 +80,18 @@ describe.skipIf(!SSHD)("an agent with driver: ssh", () => {
     expect((await farcall.tasks.get(running.id)).attempt).toBe(1);
     expect(await where("forwarded")()).toMatch(/^\//);
   });
+
+  it("A1: the next agent of the directory logs in, and the site's managers find it, at whatever port", async () => {
+    const slow = farcall.python<(s: number) => number>("import time\ndef slow(s):\n    time.sleep(s)\n    return s");
+    const running = slow.with({ endpoint: "forwarded" }).submit(6);
+    await running.accepted;
+    await waitFor(async () => (await farcall.tasks.get(running.id)).state === "running", {
+      what: "its start",
+      timeoutMs: 60_000,
+    });
+    await stack.kill("agent:forwarded");
+    await stack.restart("agent:forwarded");
+    expect(await running).toBe(6);
+    expect((await farcall.tasks.get(running.id)).attempt).toBe(1);
+  });
 });
