@@ -70,6 +70,10 @@ function addConfigure(group: Command, context: CliContext): void {
       ["farcall endpoint configure laptop", "with the defaults"],
       ["farcall endpoint configure big --max-blocks 4 --workers 8", "up to four blocks of eight workers"],
       [
+        "farcall endpoint configure batch --set provider.type=slurm --set provider.queue=debug",
+        "a batch scheduler whose commands this machine has",
+      ],
+      [
         "farcall endpoint configure blue-waters --driver ssh --host me@login.example.edu --site blue-waters",
         "an agent here that drives a site where none can run",
       ],

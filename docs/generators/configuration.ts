@@ -38,6 +38,31 @@ function rows(schema: JsonSchema, prefix: string, definitions: Record<string, Js
     const property = resolved(reference, definitions);
     const path = `${prefix}${name}`;
     if (property.properties !== undefined) return rows(property, `${path}.`, definitions);
+    const variants = (property.oneOf ?? []).map((variant) => resolved(variant, definitions));
+    if (variants.some((variant) => variant.properties?.type !== undefined)) {
+      return variantRows(property, variants, path, definitions);
+    }
     return [[`\`${path}\`${required.has(name) ? " (required)" : ""}`, typeName(property), remarks(property)]];
   });
+}
+
+/** Objects of which `type` says the kind: first what `type` may be, then the fields of each kind. */
+function variantRows(
+  schema: JsonSchema,
+  variants: readonly JsonSchema[],
+  path: string,
+  definitions: Record<string, JsonSchema>,
+): string[][] {
+  const types = variants.map(({ properties }) => typeName(properties?.type ?? {}).replaceAll('"', ""));
+  const fields = variants.flatMap((variant, i) => {
+    const { type: _, ...properties } = variant.properties ?? {};
+    // Only this kind requires them.
+    return rows({ ...variant, properties }, `${path}.`, definitions).map(([field = "", ...rest]) => [
+      field.split(".").length === path.split(".").length + 1
+        ? field.replace("(required)", `(required with ${types[i]})`)
+        : field,
+      ...rest,
+    ]);
+  });
+  return [[`\`${path}.type\``, types.join(" or "), remarks(schema)], ...fields];
 }

@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { stalePages } from "../../docs/generate.ts";
+import { BatchConfig } from "../../endpoint-agent/provider-config.ts";
 import { ERRORS } from "../../protocol/errors.ts";
 import { OPERATIONS } from "../../protocol/operations.ts";
 import { ROOT, read, trackedFiles } from "../support/repository.ts";
@@ -15,6 +16,13 @@ describe("documents", () => {
   it("name every error code once", () => {
     const page = read("docs/errors.md");
     for (const code of Object.keys(ERRORS)) expect(page.split(`| \`${code}\` |`), code).toHaveLength(2);
+  });
+
+  it("name the fields of a batch scheduler and of a login", () => {
+    const page = read("docs/configuration.md");
+    for (const field of Object.keys(BatchConfig.shape)) expect(page).toContain(`| \`provider.${field}\` |`);
+    expect(page).toContain("| `driver.host` (required with `ssh`) |");
+    expect(page).toContain("| `driver.forward.address` (required) |");
   });
 
   it("describe every operation", () => {
