@@ -8,7 +8,7 @@ export const ERRORS = {
   BAD_FRAME: e(400, false, "A binary frame is cut short, too long or not JSON.", "Encode it with the SDK, or send application/json."),
   UNAUTHENTICATED: e(401, false, "The request carries no token, or one that is unknown, expired or revoked.", "Set FARCALL_TOKEN, or run `farcall up` to write a profile."),
   FORBIDDEN: e(403, false, "The token lacks the scope that this operation needs.", "Use a token with the scope that the message names."),
-  NOT_FOUND: e(404, false, "Nothing of that id or name is visible to you.", "Check the id; `farcall tasks ls` and `farcall functions ls` list what there is."),
+  NOT_FOUND: e(404, false, "Nothing of that id or name is visible to you.", "Check it; `farcall tasks ls`, `farcall functions ls` and `farcall endpoint ls` list what there is."),
   METHOD_NOT_ALLOWED: e(405, false, "The path exists, the method does not.", "See /docs for the operations."),
   CONFLICT: e(409, false, "Something of that name exists with other content.", "Choose another name, or delete the old one first."),
   GONE: e(410, false, "The id is older than the retention time, so it is not known whether it ran.", "Submit the call again with a new id."),

@@ -59,6 +59,8 @@ export function explainQueued(facts: {
   if (summary.slots === 0 && summary.maxBlocks === 0) {
     return { reason: "no-blocks-allowed", message: `maxBlocks of ${row.name} is 0` };
   }
+  const until = summary.slots === 0 ? untilEnded(summary) : undefined;
+  if (until !== undefined) return { reason: "max-blocks", message: `${until}; ${ahead}` };
   if (summary.slots === 0)
     return { reason: "block-starting", message: `${row.name} is about to ask for a block; ${ahead}` };
   if (summary.busy < summary.slots)
@@ -78,7 +80,16 @@ export function explainLeased({ endpointName }: Pick<TaskView, "endpointName">, 
   if (lost && lost.trouble !== null) return { reason: "endpoint-trouble", message: `${endpointName}: ${lost.trouble}` };
   const pending = lost?.blocks.find(isPending);
   if (pending) return pendingBlock(pending);
+  const until = lost && untilEnded(lost);
+  if (until !== undefined) return { reason: "max-blocks", message: `${endpointName} has it; ${until}` };
   return { reason: "handed-out", message: `${endpointName} has it and starts it when a worker is free` };
+}
+
+/** While a block ends it counts, so that no other may be asked for. */
+function untilEnded({ blocks, maxBlocks }: Heartbeat["summary"]): string | undefined {
+  const ending = blocks.find(({ state }) => state === "draining");
+  if (ending === undefined || blocks.length < maxBlocks) return undefined;
+  return `maxBlocks (${maxBlocks}) is reached until block ${ending.id} has ended`;
 }
 
 function isPending({ state }: Block): boolean {
@@ -92,6 +103,9 @@ function offline(name: string, lastSeenAt: number | null): Wait {
 
 function pendingBlock({ id, job, state, reason }: Block): Wait {
   const words = reason ?? "the scheduler gave no reason";
+  if (state === "unknown" && job === null) {
+    return { reason: "block-unknown", message: `whether block ${id} was submitted is not known: ${words}` };
+  }
   return {
     reason: `block-${state}`,
     message: `block ${id}${job === null ? "" : ` (job ${job})`} is ${state}: ${words}`,

@@ -8,9 +8,23 @@ const summary = (changes: object) => ({ slots: 0, busy: 0, blocks: [block], trou
 it("a task that was handed out for a slot that went with its block is told what the next block waits for", () => {
   expect(explainLeased(view, summary({}))).toEqual({
     reason: "block-unknown",
-    message: "block b is unknown: Invalid qos",
+    message: "whether block b was submitted is not known: Invalid qos",
   });
   expect(explainLeased(view, summary({ trouble: "three failed" })).message).toBe("cluster: three failed");
+});
+
+it("a block whose job is known says what is known of it", () => {
+  const job = { ...block, job: "12" };
+  expect(explainLeased(view, summary({ blocks: [job] })).message).toBe("block b (job 12) is unknown: Invalid qos");
+});
+
+it("a task whose slot went with a block that still ends is told that no other may be asked for yet", () => {
+  const blocks = [{ ...block, state: "draining" }];
+  expect(explainLeased(view, summary({ blocks, maxBlocks: 1 }))).toEqual({
+    reason: "max-blocks",
+    message: "cluster has it; maxBlocks (1) is reached until block b has ended",
+  });
+  expect(explainLeased(view, summary({ blocks, maxBlocks: 2 }))).toMatchObject({ reason: "handed-out" });
 });
 
 it("a task that was handed out waits for a worker where there are some, or nothing is known", () => {

@@ -87,6 +87,12 @@ describe("a queued task waits because", () => {
       "block-starting",
       /about to ask/,
     ],
+    [
+      "the only block that is allowed ends",
+      reasonOf({ say: { slots: 0, busy: 0, blocks: [{ ...block, state: "draining", slots: 0, busy: 0 }] } }),
+      "max-blocks",
+      /maxBlocks \(1\) is reached until block .* has ended/,
+    ],
   ];
   for (const [what, wait, reason, words] of cases) {
     it(what, () => {
