@@ -54,9 +54,11 @@ async function doctorSite(context: CliContext, target: string, options: DoctorOp
   if (!ok) context.exit(EXIT.machine);
   if (options.json) return context.terminal.json({ ok, findings, facts, ...queues, config });
   for (const finding of findings) show(context, finding);
-  context.terminal.line(
-    `\n# a configuration for it, to be given to farcall endpoint deploy --config\n${config.trimEnd()}`,
-  );
+  const use =
+    target === "here"
+      ? "for the file that `farcall endpoint configure` writes"
+      : "to be given to farcall endpoint deploy --config";
+  context.terminal.line(`\n# a configuration for it, ${use}\n${config.trimEnd()}`);
 }
 
 async function lookAt(check: Check, context: CliContext): Promise<Finding> {
