@@ -1,4 +1,6 @@
 import { rmSync } from "node:fs";
+import { readConfigFile } from "../../endpoint-agent/config-file.ts";
+import { endpointLayout } from "../../endpoint-agent/layout.ts";
 import { ApiError } from "../../protocol/errors.ts";
 import type { CliContext } from "../context.ts";
 import { endAgent, runAgentHere, startAgent } from "./agent-process.ts";
@@ -47,6 +49,8 @@ export async function stopEndpoint(
 /** `farcall endpoint restart`: the blocks run on, and the new agent takes them over. */
 export async function restartEndpoint(context: CliContext, name: string, options: Json): Promise<void> {
   const endpoint = localEndpoint(context.env, name);
+  // A mistake there must not cost the agent that runs.
+  readConfigFile(endpointLayout(endpoint.dir).config);
   await endAgent(endpoint, { signals: ["SIGUSR2"], withinMs: NOW_MS, signal: context.signal });
   const started = await startAgent(context, endpoint, options);
   if (options.json) return context.terminal.json({ name, ...started, state: "started" });

@@ -88,6 +88,17 @@ describe("farcall endpoint", () => {
     expect(stdout).toMatch(/here: its agent is process \d+/);
   });
 
+  it("leaves the agent as it is when a restart would begin with a mistake in the configuration", async () => {
+    const file = join(dir, "config.yaml");
+    const good = readFileSync(file, "utf8");
+    writeFileSync(file, good.replace("maxBlocks", "maxBlock"));
+    const run = await home.run(["endpoint", "restart", "second"]);
+    writeFileSync(file, good);
+    expect(run.code).toBe(EXIT.usage);
+    expect(run.stderr).toContain("policy.maxBlock is unknown; expected `maxBlocks`?");
+    expect((await home.run(["endpoint", "status", "second"])).stdout).toMatch(/here: its agent is process \d+/);
+  });
+
   it("restarts the agent while its blocks run on", async () => {
     const blocks = async () => {
       const status = await home.json<{ epoch: number; summary: { blocks: { id: string }[] } | null }>([
