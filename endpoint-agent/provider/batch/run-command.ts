@@ -53,7 +53,9 @@ export const runCommand: RunCommand = (argv, options) =>
       });
     };
     child.once("error", (error: NodeJS.ErrnoException) => {
-      finish(NOT_FOUND, error.code === "ENOENT" ? "command not found" : error.message);
+      const dir = file.slice(0, Math.max(0, file.lastIndexOf("/")));
+      const notFound = dir === "" ? "command not found" : `command not found in ${dir}`;
+      finish(NOT_FOUND, error.code === "ENOENT" ? notFound : error.message);
     });
     child.once("exit", (code) => setTimeout(() => finish(code, why), CLOSE_MS).unref());
     child.once("close", (code) => finish(code, why));

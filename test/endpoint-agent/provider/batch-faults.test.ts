@@ -68,7 +68,7 @@ describe("blocks at a scheduler that fails", () => {
     const { bin } = standIn;
     const of = await start({ engine: { config: bench.config({ binDir: `${bin}/nowhere` }) } });
     of.wait(1);
-    await until("it says so", () => of.blocks.summary()[0]?.reason === "sbatch: command not found");
+    await until("it says so", () => of.blocks.summary()[0]?.reason === `sbatch: command not found in ${bin}/nowhere`);
     expect(of.blocks.summary()[0]?.state).toBe("unknown");
   });
 
