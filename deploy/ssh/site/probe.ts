@@ -113,6 +113,8 @@ export function isAtLeast(version: string, least: string): boolean {
   return true;
 }
 
-function proxyOf(env: Readonly<Record<string, string>>): string | undefined {
-  return env.https_proxy ?? env.HTTPS_PROXY ?? env.http_proxy ?? env.HTTP_PROXY;
+/** The site's proxy as its environment says; without a scheme it is an HTTP proxy, as curl reads it. */
+export function proxyOf(env: Readonly<Record<string, string>>): string | undefined {
+  const found = env.https_proxy || env.HTTPS_PROXY || env.http_proxy || env.HTTP_PROXY;
+  return !found || found.includes("://") ? found || undefined : `http://${found}`;
 }
