@@ -10,7 +10,7 @@ import { placesAt } from "../../../deploy/ssh/site/files.ts";
 import { hereScripts, probeSite } from "../../../deploy/ssh/site/look.ts";
 import { chooseNode, type LocalNode } from "../../../deploy/ssh/site/node-choice.ts";
 import { agentFiles, importedPackages } from "../../../deploy/ssh/site/package-tree.ts";
-import { isAtLeast, libcOf, parseProbe, proxyOf, type SiteFacts, schedulerOf } from "../../../deploy/ssh/site/probe.ts";
+import { isAtLeast, libcOf, parseProbe, type SiteFacts, schedulerOf } from "../../../deploy/ssh/site/probe.ts";
 import { durationOf, parseBqueues, parseQstat, parseSinfo } from "../../../deploy/ssh/site/queues.ts";
 import { suggestConfig } from "../../../deploy/ssh/site/suggest.ts";
 import { fileOfTar, tar } from "../../../deploy/ssh/site/tar.ts";
@@ -31,12 +31,6 @@ function site(changes: Partial<SiteFacts>): SiteFacts {
 }
 
 describe("the probe", () => {
-  it("reads a proxy that is named without a scheme as curl does, and takes an empty one for none", () => {
-    expect(proxyOf({ https_proxy: "proxy.site:3128" })).toBe("http://proxy.site:3128");
-    expect(proxyOf({ https_proxy: "", HTTP_PROXY: "https://proxy.site:443" })).toBe("https://proxy.site:443");
-    expect(proxyOf({ http_proxy: "" })).toBeUndefined();
-  });
-
   it("sees this machine as it is", () => {
     expect(here).toMatchObject({
       os: "Linux",
