@@ -7,6 +7,9 @@ import { createLimit } from "./limit.ts";
 import { collect, event, passOn } from "./output.ts";
 import { framed, loginCommand, quoteAll, scriptInput } from "./shell.ts";
 
+const OPEN_FAILURE = /Channel open failure/;
+const OPEN_ATTEMPTS = 6;
+
 export type ExecOptions = { stdin?: string | Uint8Array; timeoutMs: number };
 
 export type SshSession = {
@@ -90,15 +93,28 @@ export function createSession(client: Client, name: string): SshSession {
       settled<CommandOutput>("a command", options.timeoutMs, (resolve, reject) => {
         let channel: ClientChannel | undefined;
         let cancelled = false;
-        client.exec(command, (error, opened) => {
-          if (error) return reject(failure(`${name} runs no command`, error));
-          channel = opened;
-          // A program that ends without reading its input is no failure of the connection.
-          opened.on("error", () => {});
-          if (cancelled) return opened.destroy();
-          collect(opened, mark).then(resolve, (cause: Error) => reject(failure(name, cause)));
-          options.feed(opened).catch(() => opened.end());
-        });
+        const open = (attempt: number) =>
+          client.exec(command, (error, opened) => {
+            // sshd counts a session until it has reaped it, a little after its channel is closed. Nothing was started.
+            if (error && OPEN_FAILURE.test(error.message) && attempt < OPEN_ATTEMPTS && !cancelled) {
+              setTimeout(() => {
+                try {
+                  if (!cancelled) open(attempt + 1);
+                } catch (cause) {
+                  reject(failure(`${name} runs no command`, cause as Error));
+                }
+              }, 50 * attempt);
+              return;
+            }
+            if (error) return reject(failure(`${name} runs no command`, error));
+            channel = opened;
+            // A program that ends without reading its input is no failure of the connection.
+            opened.on("error", () => {});
+            if (cancelled) return opened.destroy();
+            collect(opened, mark).then(resolve, (cause: Error) => reject(failure(name, cause)));
+            options.feed(opened).catch(() => opened.end());
+          });
+        open(1);
         return () => {
           cancelled = true;
           channel?.destroy();

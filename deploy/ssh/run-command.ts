@@ -1,20 +1,7 @@
 /** A scheduler's commands over an open connection, for `--driver ssh`: as the batch engine runs them on its own machine. */
+import { OF_ONE_MACHINE } from "../../endpoint-agent/provider/batch/environment.ts";
 import type { RunCommand } from "../../endpoint-agent/provider/batch/run-command.ts";
 import type { SshSession } from "./channels.ts";
-
-/** Variables of the agent's machine that mean nothing at the site. */
-const OF_THIS_MACHINE = new Set([
-  "PATH",
-  "HOME",
-  "USER",
-  "LOGNAME",
-  "SHELL",
-  "TMPDIR",
-  "TZ",
-  "LD_LIBRARY_PATH",
-  "KRB5CCNAME",
-  "XDG_RUNTIME_DIR",
-]);
 
 /** Runs commands where `session` leads; it is asked for each, since a connection that was lost is made again. `own`: of the site. */
 export function sshRunCommand(
@@ -23,7 +10,10 @@ export function sshRunCommand(
 ): RunCommand {
   return async (argv, { input, env, timeoutMs, signal }) => {
     const ended = { code: null, stdout: "" };
-    const variables = [...Object.entries(env).filter(([name]) => !OF_THIS_MACHINE.has(name)), ...Object.entries(own)];
+    const variables = [
+      ...Object.entries(env).filter(([name]) => !OF_ONE_MACHINE.includes(name)),
+      ...Object.entries(own),
+    ];
     try {
       signal?.throwIfAborted();
       const site = await session();

@@ -1,7 +1,7 @@
 /** Which variables a scheduler's commands get, and which go into a block's script. */
 
-/** What finds programs and clusters. Others, as SQUEUE_FORMAT or SBATCH_PARTITION, would change the answers. */
-const FOR_COMMANDS = new Set([
+/** What finds programs on one machine, and means nothing on another. */
+export const OF_ONE_MACHINE: readonly string[] = [
   "PATH",
   "HOME",
   "USER",
@@ -12,6 +12,11 @@ const FOR_COMMANDS = new Set([
   "LD_LIBRARY_PATH",
   "KRB5CCNAME",
   "XDG_RUNTIME_DIR",
+];
+
+/** What finds programs and clusters. Others, as SQUEUE_FORMAT or SBATCH_PARTITION, would change the answers. */
+const FOR_COMMANDS = new Set([
+  ...OF_ONE_MACHINE,
   "SLURM_CONF",
   "PBS_CONF_FILE",
   "PBS_EXEC",

@@ -7,7 +7,7 @@ import { isAlive, nonceOf, processesWith } from "./support.ts";
 import { startTestAgent, type TestAgent } from "./test-agent.ts";
 
 describe.each(MANAGERS)("a manager (%s) with hostile tasks", (type) => {
-  /** What only JavaScript can try. */
+  /** What only JavaScript can try: the manager in Python runs none. */
   const inNode = type === "node" ? it : it.skip;
   let agent: TestAgent;
   beforeAll(async () => {

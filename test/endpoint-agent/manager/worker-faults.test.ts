@@ -7,6 +7,7 @@ import { isAlive } from "./support.ts";
 import { startTestAgent, type TestAgent } from "./test-agent.ts";
 
 describe.each(MANAGERS)("a manager (%s) whose workers die", (type) => {
+  /** What only JavaScript can try: the manager in Python runs none. */
   const inNode = type === "node" ? it : it.skip;
   let agent: TestAgent;
   beforeAll(async () => {
