@@ -40,10 +40,12 @@ export type ListenerOptions = {
       };
   admit(credential: Credential | undefined): Admission;
   onLink(link: ManagerLink): ManagerLinkHandlers;
+  /** somebody could not be let in, as without a descriptor to spare (FAULTS.md A9); it may come very often */
+  onError?(error: Error): void;
 };
 
 /** Listens for managers. */
-export async function listenForManagers({ at, admit, onLink }: ListenerOptions): Promise<ManagerListener> {
+export async function listenForManagers({ at, admit, onLink, onError }: ListenerOptions): Promise<ManagerListener> {
   if (at.kind === "unix") rmSync(ownName(at.path), { force: true });
   const http = serverFor(at);
   const server = new WebSocketServer({
@@ -61,6 +63,8 @@ export async function listenForManagers({ at, admit, onLink }: ListenerOptions):
   });
   await new Promise<void>((resolve, reject) => {
     http.once("error", reject);
+    // An accept that fails leaves the door open for the next one.
+    http.on("error", (error) => onError?.(error));
     if (at.kind === "unix") http.listen(ownName(at.path), resolve);
     else http.listen({ host: at.host, port: at.port, exclusive: true }, resolve);
   });

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ApiError } from "../../protocol/errors.ts";
+import { nowMs } from "../clock.ts";
 import type { Settings } from "../config.ts";
 import type { EndpointLayout } from "../layout.ts";
 import type { Log } from "../log.ts";
@@ -20,21 +21,29 @@ export type OpenLinkOptions = Pick<ListenerOptions, "admit" | "onLink"> & {
 /** An earlier agent may still be closing its port. */
 const PORT_TRIES = 10;
 const PORT_RETRY_MS = 500;
+/** What goes on for long is said so often. */
+const SAY_EVERY_MS = 60_000;
 
 /** Listens where the endpoint's managers will look for it, now and after a restart. */
 export async function openLink(options: OpenLinkOptions): Promise<ManagerListener> {
   const { settings, layout, runtimeDir, admit, onLink } = options;
+  let saidAt = Number.NEGATIVE_INFINITY;
+  const onError = (err: Error) => {
+    if (nowMs() - saidAt < SAY_EVERY_MS) return;
+    saidAt = nowMs();
+    options.log.warn({ err }, "a manager could not be let in");
+  };
   if (settings.provider.type === "local") {
     const remembered = readNote(layout.socketNote);
     const path = socketPath(layout.run, { remembered, runtimeDir });
     writeFileSync(layout.socketNote, path, { mode: 0o600 });
-    return listenForManagers({ at: { kind: "unix", path }, admit, onLink });
+    return listenForManagers({ at: { kind: "unix", path }, admit, onLink, onError });
   }
   const identity = keepIdentity(layout.linkIdentity);
   const host = await linkAddress(settings.link);
   const remembered = readNote(layout.linkNote);
   const listen = (port: number) =>
-    listenForManagers({ at: { kind: "tls", host, port, identity }, admit, onLink }).catch((cause) => {
+    listenForManagers({ at: { kind: "tls", host, port, identity }, admit, onLink, onError }).catch((cause) => {
       throw new ApiError("CONFIG_INVALID", `cannot listen on ${host}:${port} (link): ${cause.message}`, { cause });
     });
   const port = settings.link.port ?? Number(remembered?.split(" ")[1] ?? 0);
