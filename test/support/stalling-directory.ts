@@ -31,10 +31,10 @@ export type StallingDirectory = {
   unmount(): Promise<void>;
 };
 
-/** Mounts it over `dir`, which is made when there is none; what is in it stays visible. */
-export async function mountStalling(dir: string): Promise<StallingDirectory> {
+/** Mounts it over `dir`, which is made when there is none; what is in it, or in `source`, stays visible. */
+export async function mountStalling(dir: string, source = dir): Promise<StallingDirectory> {
   mkdirSync(dir, { recursive: true, mode: 0o700 });
-  const child = spawn("bindfs", ["-f", dir, dir], { stdio: "ignore" });
+  const child = spawn("bindfs", ["-f", source, dir], { stdio: "ignore" });
   const exited = once(child, "exit");
   await waitFor(() => readFileSync("/proc/mounts", "utf8").includes(` ${dir} fuse`), { what: `the mount of ${dir}` });
   return {

@@ -1,5 +1,5 @@
 /** Runs a scheduler's command: argv and standard input, never a shell; bounded in time and in what it may print. */
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import type { CommandOutput } from "./dialect.ts";
 
 export type CommandOptions = {
@@ -16,6 +16,8 @@ export type RunCommand = (argv: readonly string[], options: CommandOptions) => P
 const MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
 /** A command that has ended, but whose standard output somebody still holds open, is not waited for longer. */
 const CLOSE_MS = 1_000;
+/** What was killed and waits in the kernel, for a file server as a rule (FAULTS.md A10), ends when that answers: nobody waits with it. */
+const KILLED_MS = 5_000;
 /** As shells say it. */
 const NOT_FOUND = 127;
 
@@ -23,15 +25,31 @@ const NOT_FOUND = 127;
 export const runCommand: RunCommand = (argv, options) =>
   new Promise((resolve) => {
     const [file, ...args] = argv as [string, ...string[]];
-    const child = spawn(file, args, { env: options.env, stdio: ["pipe", "pipe", "pipe"], detached: true });
-    const out = collect(child.stdout, () => kill("it printed more than anybody can read"));
-    const err = collect(child.stderr, () => kill("it printed more than anybody can read"));
+    const name = file.slice(file.lastIndexOf("/") + 1);
+    const child: ChildProcess = spawn(file, args, {
+      env: options.env,
+      stdio: ["pipe", "pipe", "pipe"],
+      detached: true,
+    });
+    const { stdin, stdout, stderr } = child;
+    // Without descriptors for them there are none, nor is there a process (FAULTS.md A9).
+    if (!stdin || !stdout || !stderr) {
+      child.once("error", ({ message }) => resolve({ code: null, stdout: "", stderr: `${name}: ${message}` }));
+      return;
+    }
+    const out = collect(stdout, () => kill("it printed more than anybody can read"));
+    const err = collect(stderr, () => kill("it printed more than anybody can read"));
     let why: string | undefined;
     let finished = false;
+    let unkillable: NodeJS.Timeout | undefined;
 
     const kill = (reason: string) => {
       why ??= reason;
       if (child.pid !== undefined) killGroup(child.pid);
+      unkillable ??= setTimeout(() => {
+        child.unref();
+        finish(null, `${why}, and it could not be ended`);
+      }, KILLED_MS).unref();
     };
     const onAbort = () => kill("the agent ends");
     const timer = setTimeout(() => kill(`no answer within ${options.timeoutMs / 1000} s`), options.timeoutMs);
@@ -40,16 +58,15 @@ export const runCommand: RunCommand = (argv, options) =>
       if (finished) return;
       finished = true;
       clearTimeout(timer);
+      clearTimeout(unkillable);
       options.signal?.removeEventListener("abort", onAbort);
-      child.stdout.destroy();
-      child.stderr.destroy();
-      const stderr = err.text();
-      const name = file.slice(file.lastIndexOf("/") + 1);
+      for (const stream of [stdin, stdout, stderr]) stream.destroy();
+      const words = err.text();
       resolve({
         // What was cut short is not to be read.
         code: why === undefined ? code : null,
         stdout: why === undefined ? out.text() : "",
-        stderr: note === undefined ? stderr : `${name}: ${note}${stderr === "" ? "" : `; ${stderr}`}`,
+        stderr: note === undefined ? words : `${name}: ${note}${words === "" ? "" : `; ${words}`}`,
       });
     };
     child.once("error", (error: NodeJS.ErrnoException) => {
@@ -60,8 +77,8 @@ export const runCommand: RunCommand = (argv, options) =>
     child.once("exit", (code) => setTimeout(() => finish(code, why), CLOSE_MS).unref());
     child.once("close", (code) => finish(code, why));
     // A command that does not read its input says why on stderr.
-    child.stdin.on("error", () => {});
-    child.stdin.end(options.input);
+    stdin.on("error", () => {});
+    stdin.end(options.input);
   });
 
 function collect(stream: NodeJS.ReadableStream, tooMuch: () => void): { text(): string } {
