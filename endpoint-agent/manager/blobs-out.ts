@@ -51,6 +51,7 @@ export function createBlobsOut(sink: BlobSink): BlobsOut {
       sink.send({ kind: "blob-chunk", blob, task, lease, size, offset, end }, [bytes]);
       offset += bytes.length;
     }
+    if (offset < size) throw new Error("it was cut short while it was sent");
     const error = await answer;
     if (mine !== round) return undefined;
     return error === undefined ? { blob, size } : { error };

@@ -36,6 +36,8 @@ export type AgentOptions = Overrides & {
   holdStarts?: boolean;
   /** the agent does not take results by itself */
   holdTaken?: boolean;
+  /** what is said of the first large results, one after the other; of later ones that they are taken */
+  blobAnswers?: { error: string; again?: true }[];
 };
 
 const COMPILED = fileURLToPath(new URL("../../../node_modules/.cache/farcall-compiled", import.meta.url));
@@ -46,6 +48,7 @@ export async function startTestAgent(options: AgentOptions = {}) {
     remainingDeadlineMs = 60_000,
     holdStarts = false,
     holdTaken = false,
+    blobAnswers = [],
     type = "node",
     interpreter = OLDEST_PYTHON,
     limits,
@@ -119,7 +122,7 @@ export async function startTestAgent(options: AgentOptions = {}) {
     const whole = Buffer.concat(parts);
     if (sha256(whole) !== blob) throw new Error("a blob came with another hash");
     blobs.set(blob, whole);
-    send({ kind: "taken-blob", blob, task, lease });
+    send({ kind: "taken-blob", blob, task, lease, ...blobAnswers.shift() });
   };
 
   const http = createServer();

@@ -1,6 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are the shell's
 /** Decisions that both managers make must come out alike: the same inputs go through the code of both. */
-import { execFileSync } from "node:child_process";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { mpiPrefixes } from "../../../endpoint-agent/launcher/mpi-prefix.ts";
@@ -8,16 +7,7 @@ import { type ContainerRequest, inContainer } from "../../../endpoint-agent/mana
 import { handOver } from "../../../endpoint-agent/manager/hold.ts";
 import { fillTemplate } from "../../../endpoint-agent/manager/template.ts";
 import { type Container, definitionText } from "../../../protocol/function.ts";
-import { OLDEST_PYTHON, pythonManager } from "../../support/managers.ts";
-
-/** Runs `body`, which makes `results` of `inputs`, with the modules of the one file. */
-function inPython(imports: string, body: string, inputs: unknown): unknown[] {
-  const program = `import json, sys\nsys.path.insert(0, ${JSON.stringify(pythonManager())})\n${imports}\ninputs = json.load(sys.stdin)\nresults = []\n${body}\njson.dump(results, sys.stdout)\n`;
-  const input = JSON.stringify(inputs);
-  return JSON.parse(
-    execFileSync(OLDEST_PYTHON, ["-B", "-c", program], { input, encoding: "utf8", maxBuffer: 1 << 28 }),
-  );
-}
+import { inPython } from "./in-python.ts";
 
 describe("what the manager in Python decides as the one in Node.js", () => {
   it("fills and refuses templates", () => {

@@ -1,7 +1,8 @@
 """The parts of a manager put together: tasks come in, are placed, and their ends go out."""
 import os
 
-from .blobs import BlobsIn, BlobsOut
+from .blobs_in import BlobsIn
+from .blobs_out import BlobsOut
 from .commands import Commands
 from .constants import BLOCK_ENV
 from .deaths import TAKEN_WAIT_S, may_be_taken, taken_end

@@ -1,15 +1,12 @@
-"""Payloads above the inline limit: arguments fetched from the agent by hash, results sent up in chunks."""
+"""Arguments above the inline limit: fetched from the agent by hash, kept as files while tasks name them."""
 import collections
 import hashlib
 import os
 
-from .constants import BLOB_CHUNK_BYTES
 from .private import create_private
 
 #: files unused are kept up to this many bytes, as the next task often names the same
 UNUSED_BYTES = 512 * 1024 * 1024
-MAX_BACKLOG = 4 * BLOB_CHUNK_BYTES
-BACKLOG_WAIT_S = 0.005
 
 
 class _Incoming:
@@ -107,78 +104,3 @@ class BlobsIn:
         for entry in self.entries.values():
             if not entry.here:
                 self._ask(entry)
-
-
-class BlobsOut:
-    """Uploads one blob at a time, never more than a few chunks ahead of the link."""
-
-    def __init__(self, loop, link):
-        self.loop, self.link = loop, link
-        self.queue = collections.deque()  # (file, task, lease, done)
-        self.round, self.file, self.head = 0, None, None
-
-    def send(self, file, task, done):
-        """Uploads the file and removes it; calls back with {blob, size} or {error} when the agent has answered."""
-        self.queue.append((file, task.id, task.lease, done))
-        if len(self.queue) == 1:
-            self.again()
-
-    def again(self):
-        """Begins the current upload anew, as after a reconnect."""
-        self.round += 1
-        self._stop()
-        if not self.queue:
-            return
-        path, task, lease, _ = self.queue[0]
-        try:
-            self.file = open(path, "rb")
-            digest = hashlib.sha256()
-            for chunk in iter(lambda: self.file.read(BLOB_CHUNK_BYTES), b""):
-                digest.update(chunk)
-            size = self.file.seek(0, os.SEEK_END)
-            self.file.seek(0)
-        except OSError as error:
-            self._done({"error": str(error)})
-            return
-        self.head = {"kind": "blob-chunk", "blob": digest.hexdigest(), "task": task, "lease": lease, "size": size}
-        self._more(self.round)
-
-    def _more(self, mine):
-        while mine == self.round and self.file is not None:
-            if self.link.backlog() > MAX_BACKLOG:
-                self.loop.call_later(BACKLOG_WAIT_S, self._more, mine)
-                return
-            offset = self.file.tell()
-            chunk = self.file.read(BLOB_CHUNK_BYTES)
-            end = offset + len(chunk) >= self.head["size"]
-            self.link.send(dict(self.head, offset=offset, end=end), [chunk])
-            if end:
-                self._stop()
-
-    def taken(self, frame):
-        if not self.queue or self.head is None:
-            return
-        _, task, lease, _ = self.queue[0]
-        if (frame["task"], frame["lease"]) != (task, lease):
-            return
-        error = frame.get("error")
-        self._done({"blob": self.head["blob"], "size": self.head["size"]} if error is None else {"error": error})
-
-    def _done(self, sent):
-        self._stop()
-        path, _, _, done = self.queue.popleft()
-        try:
-            os.unlink(path)
-        except OSError:
-            pass
-        self.head = None
-        done(sent)
-        self.again()
-
-    def _stop(self):
-        if self.file is not None:
-            self.file.close()
-        self.file = None
-
-    def pending(self):
-        return len(self.queue)
