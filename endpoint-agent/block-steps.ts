@@ -1,5 +1,6 @@
-/** What a block needs next, by its age and state alone. Pure. */
+/** What a block needs next, by its age and state alone; pure but for `enter`. */
 import type { Block } from "./block.ts";
+import { uptimeMs } from "./clock.ts";
 
 export type BlockFacts = {
   now: number;
@@ -44,6 +45,12 @@ export function nextStep(
 
 function drainBeforeEndMs({ walltimeMs }: Pick<Block, "walltimeMs">): number {
   return Math.min(DRAIN_BEFORE_END_MS, (walltimeMs ?? 0) * DRAIN_PART);
+}
+
+/** Puts it into a state from now on. */
+export function enter(block: Pick<Block, "state" | "since">, state: Block["state"]): void {
+  block.state = state;
+  block.since = uptimeMs();
 }
 
 /** For how long a cancelled block has not ended, once that is worth an alert (FAULTS.md B14). */

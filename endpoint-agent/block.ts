@@ -1,7 +1,7 @@
 /** One block as its agent sees it. */
 import { newId } from "../protocol/ids.ts";
 import type { Heartbeat } from "../protocol/messages.ts";
-import { uptimeMs } from "./clock.ts";
+import { uptimeMs, wallTime } from "./clock.ts";
 import type { Settings } from "./config.ts";
 import type { BlockRecord } from "./journal-state.ts";
 import type { Manager } from "./manager.ts";
@@ -108,15 +108,18 @@ export function snapshotOf(
 
 /** What a heartbeat says of it. */
 export function summaryOfBlock(block: Block, managers: readonly Manager[]): Heartbeat["summary"]["blocks"][number] {
+  const endsAt = endOf(managers);
   return {
     id: block.id,
     // A provider may have put the block's name into its id.
     job: block.job?.replace(`/${block.id}`, "") ?? null,
     state: stateOf(block),
     reason: block.reason,
-    since: Math.round(Date.now() - (uptimeMs() - block.since)),
+    since: wallTime(block.since),
     nodes: block.nodes,
     slots: slotsOf(managers),
     busy: busyOf(managers),
+    submittedAt: block.submittedAt,
+    endsAt: endsAt === null ? null : wallTime(endsAt),
   };
 }

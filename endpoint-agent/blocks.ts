@@ -2,8 +2,8 @@
 import type { Heartbeat } from "../protocol/messages.ts";
 import { adoptedBlock, type Block, busyOf, endOf, newBlock, recordOf, snapshotOf, summaryOfBlock } from "./block.ts";
 import type { BlockFiles } from "./block-files.ts";
-import { endOfBlock, isUnwanted, minutesOverdue, nextStep } from "./block-steps.ts";
-import type { Breaker } from "./breaker.ts";
+import { endOfBlock, enter, isUnwanted, minutesOverdue, nextStep } from "./block-steps.ts";
+import { type Breaker, failingOf } from "./breaker.ts";
 import { uptimeMs } from "./clock.ts";
 import type { Settings } from "./config.ts";
 import { crashPoint } from "./crash-point.ts";
@@ -45,6 +45,8 @@ export type Blocks = {
   summary(): Heartbeat["summary"]["blocks"];
   readonly count: number;
   readonly trouble: string | null;
+  /** The failures in a row, from the first one on. */
+  failing(): Heartbeat["summary"]["failing"];
   /** Resolves when no block is left. */
   ended(): Promise<void>;
   stop(): void;
@@ -124,8 +126,7 @@ export function createBlocks(options: BlocksOptions): Blocks {
     } catch (error) {
       log.error({ err: error, block: block.id }, "a block cannot be submitted");
       failed((error as Error).message);
-      block.state = "stopping";
-      block.since = uptimeMs();
+      enter(block, "stopping");
       block.reason = (error as Error).message;
     }
     options.onChange();
@@ -139,8 +140,7 @@ export function createBlocks(options: BlocksOptions): Blocks {
 
   const drain = (block: Block, why = "nothing waits for it") => {
     log.info({ block: block.id, why }, "block let go");
-    block.state = "draining";
-    block.since = uptimeMs();
+    enter(block, "draining");
     const own = managers.of(block.id);
     for (const manager of own) {
       manager.draining = true;
@@ -150,8 +150,7 @@ export function createBlocks(options: BlocksOptions): Blocks {
   };
 
   const cancel = (block: Block, { force }: { force: boolean }) => {
-    block.state = force ? "killed" : "stopping";
-    block.since = uptimeMs();
+    enter(block, force ? "killed" : "stopping");
     block.cancelledAt ??= block.since;
     if (block.job === null) return;
     provider
@@ -188,7 +187,7 @@ export function createBlocks(options: BlocksOptions): Blocks {
   const apply = (block: Block, known: JobStatus) => {
     if (known.state === "gone") return gone(block, known);
     const waits = block.state === "pending";
-    if (waits && known.state === "running") block.state = "running";
+    if (waits && known.state === "running") enter(block, "running");
     const held = known.state === "held";
     if (!isUnwanted(block) && (block.reason !== known.reason || block.held !== held)) {
       block.reason = known.reason;
@@ -263,10 +262,7 @@ export function createBlocks(options: BlocksOptions): Blocks {
     connected(id) {
       const block = blocks.get(id);
       if (!block) return;
-      if (block.state === "pending") {
-        block.state = "running";
-        block.since = uptimeMs();
-      }
+      if (block.state === "pending") enter(block, "running");
       block.connected = true;
       breaker.succeeded();
       options.onChange();
@@ -290,6 +286,7 @@ export function createBlocks(options: BlocksOptions): Blocks {
     get trouble() {
       return breaker.trouble ?? provider.trouble ?? null;
     },
+    failing: () => failingOf(breaker, uptimeMs()),
     ended: () => (blocks.size === 0 ? Promise.resolve() : new Promise((resolve) => waiters.push(resolve))),
     stop() {
       stopped = true;

@@ -1,4 +1,7 @@
 /** Holds submissions back after failures: ever longer, and for good while after three in a row (FAULTS.md B8, B15). */
+import type { Heartbeat } from "../protocol/messages.ts";
+import { wallTime } from "./clock.ts";
+
 export type Breaker = {
   /** Whether a submission may be tried now. */
   mayTry(now: number): boolean;
@@ -8,6 +11,8 @@ export type Breaker = {
   succeeded(): void;
   /** Why no block starts, once it has opened. */
   readonly trouble: string | null;
+  /** From the first failure on: how many in a row, the last one's reason, and the time before which nothing is tried. */
+  readonly failing: { failures: number; reason: string; until: number } | null;
 };
 
 export type BreakerOptions = {
@@ -46,5 +51,15 @@ export function createBreaker(options: BreakerOptions): Breaker {
     get trouble() {
       return failures >= FAILURES_TO_OPEN ? `${failures} blocks in a row failed: ${reason}` : null;
     },
+    get failing() {
+      return failures === 0 ? null : { failures, reason, until };
+    },
   };
+}
+
+/** What a heartbeat says of it; the time of the next try is for people. */
+export function failingOf({ failing }: Pick<Breaker, "failing">, now: number): Heartbeat["summary"]["failing"] {
+  if (failing === null) return null;
+  const { failures, reason, until } = failing;
+  return { failures, reason, nextTryAt: until > now ? wallTime(until) : null };
 }

@@ -29,3 +29,8 @@ export const uptimeMs: () => number = createUptimeClock();
 export function nowMs(): number {
   return performance.now();
 }
+
+/** A moment of `uptimeMs` as Unix milliseconds, for people. */
+export function wallTime(uptime: number): number {
+  return Math.round(Date.now() + uptime - uptimeMs());
+}

@@ -27,6 +27,7 @@ export function summaryOf(parts: SummaryParts): Heartbeat["summary"] {
     blocks: parts.blocks.summary(),
     maxBlocks: parts.settings.policy.maxBlocks,
     trouble: parts.journal.trouble ?? parts.blocks.trouble,
+    failing: parts.blocks.failing() ?? null,
     version: parts.version,
     host: hostname(),
     rssMb: rssMb(),

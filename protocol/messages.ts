@@ -103,11 +103,22 @@ export const Heartbeat = z.object({
         nodes: z.int(),
         slots: z.int(),
         busy: z.int(),
+        /** when the job was asked for */
+        submittedAt: z.number().optional(),
+        /** when its walltime ends; null without one, or while it has not begun */
+        endsAt: z.number().nullable().optional(),
       }),
     ),
     maxBlocks: z.int().nonnegative(),
     /** the scheduler's words when the circuit is open, or another reason why no block starts */
     trouble: z.string().nullable(),
+    /** the last submissions or blocks failed: how many in a row, why, and when the next one is tried; null when the last went well */
+    failing: z
+      .object({ failures: z.int(), reason: z.string(), nextTryAt: z.number().nullable() })
+      .nullable()
+      .optional(),
+    /** nodes that new blocks keep away from, and why */
+    excludedNodes: z.array(z.object({ node: z.string(), reason: z.string() })).optional(),
     version: z.string(),
     host: z.string(),
     rssMb: z.number(),

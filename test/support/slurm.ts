@@ -89,7 +89,7 @@ export async function startSlurm(options: SlurmOptions = {}): Promise<Slurm & As
   try {
     await startController();
     for (let node = 1; node <= nodes; node++) daemon("slurmd", ["-D", "-N", `n${node}`, "-f", conf]);
-    const idle = () => quiet(() => run("sinfo", "-h", "-N", "-o", "%t")).match(/^idle$/gm)?.length;
+    const idle = () => quiet(() => run("sinfo", "-h", "-N", "-p", "debug", "-o", "%t")).match(/^idle$/gm)?.length;
     await waitFor(() => idle() === nodes, { what: "all nodes being idle" });
   } catch (error) {
     await slurm.stop();
