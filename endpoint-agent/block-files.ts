@@ -38,6 +38,8 @@ export type BlockFilesOptions = {
   dial: ManagerDial;
   settings: Settings;
   managerMain: string;
+  /** what starts a manager in Node.js where its nodes are, if not this program and `managerMain` */
+  nodeManager?: readonly string[] | undefined;
   /** the environment of managers; workers get a scrubbed one */
   env: Readonly<Record<string, string>>;
 };
@@ -80,8 +82,8 @@ export function createBlockFiles(options: BlockFilesOptions): BlockFiles {
     return ["/bin/sh", join(seenDir, "launch.sh"), ...argv];
   };
   /** What starts a manager, but for its options. */
-  const writeManager = (blockDir: string, seenDir: string): string[] => {
-    if (settings.manager === "node") return [process.execPath, options.managerMain];
+  const writeManager = (blockDir: string, seenDir: string): readonly string[] => {
+    if (settings.manager !== "python") return options.nodeManager ?? [process.execPath, options.managerMain];
     const name = "farcall-manager.pyz";
     writeFileSync(join(blockDir, name), pythonManagerFile(), { mode: 0o600 });
     return [settings.workers.python, join(seenDir, name)];

@@ -65,9 +65,9 @@ export const EndpointConfig = z
     link: LinkConfig.prefault({}),
     mpi: MpiConfig.prefault({}),
     driver: DriverConfig.prefault({ type: "local" }),
-    manager: z.enum(["node", "python"]).default("node").meta({
+    manager: z.enum(["node", "python"]).optional().meta({
       description:
-        "What runs on the nodes. python: a manager in one file for nodes too old for Node.js, run by workers.python (3.6 or newer); it runs Python functions and shell commands, no JavaScript.",
+        "What runs on the nodes. python: a manager in one file for nodes too old for Node.js, run by workers.python (3.6 or newer); it runs Python functions and shell commands, no JavaScript. Default: node; with driver.type ssh python where no Node.js runs on the login node.",
     }),
     policy: PolicyConfig.prefault({}),
     node: NodeConfig.prefault({}),
@@ -115,13 +115,10 @@ export const EndpointConfig = z
       error: "one that starts managers on all nodes, as policy.nodesPerBlock is above 1; or mpi.launcher beside it",
     },
   )
-  .refine(
-    ({ driver, manager, provider }) => driver.type === "local" || (manager === "python" && provider.type !== "local"),
-    {
-      path: ["driver", "type"],
-      error: "local, or manager: python and a batch scheduler as provider beside it",
-    },
-  )
+  .refine(({ driver, provider }) => driver.type === "local" || provider.type !== "local", {
+    path: ["driver", "type"],
+    error: "local, or a batch scheduler as provider beside it",
+  })
   .refine(({ driver, node }) => driver.type === "local" || (node.cores !== undefined && node.memoryMb !== undefined), {
     path: ["node"],
     error: "cores and memoryMb of a node of the site, as driver.type is ssh: this machine's say nothing of it",

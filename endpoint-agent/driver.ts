@@ -15,6 +15,8 @@ export type Driver = {
   /** who submits there */
   readonly user: string;
   readonly run: RunCommand;
+  /** what starts a manager in Node.js there; undefined: only the one in Python runs there */
+  readonly nodeManager: readonly string[] | undefined;
   /** where there the directories are that the agent has here as `layout` says */
   readonly places: { dir: string; logDir: string; cacheDir: string };
   /** Commands get there. While they do not, nothing new is known of the site, and nothing is asked of it. */

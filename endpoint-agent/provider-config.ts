@@ -113,6 +113,10 @@ export const DriverConfig = z
         .min(1)
         .meta({ description: "The login node: [user@]host[:port], or a Host of OpenSSH's configuration." }),
       via: z.string().min(1).optional().meta({ description: "Jump hosts, joined by commas." }),
+      node: z.string().startsWith("/").optional().meta({
+        description:
+          "A Node.js of the site for managers, which its nodes see too. Default: the site's own, or one that is put into dir.",
+      }),
       configFile: z.string().startsWith("/").optional().meta({
         description: "OpenSSH's configuration, if not the user's own.",
       }),
@@ -142,7 +146,7 @@ export const DriverConfig = z
   .meta({
     id: "Driver",
     description:
-      "Where the scheduler's commands run. `ssh`: at a login node, over a connection that the agent keeps open, for sites where no agent can run; needs manager: python.",
+      "Where the scheduler's commands run. `ssh`: at a login node, over a connection that the agent keeps open, for sites where no agent can run.",
   });
 export type DriverConfig = z.infer<typeof DriverConfig>;
 

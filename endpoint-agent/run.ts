@@ -58,17 +58,17 @@ const SUFFIX = import.meta.url.endsWith(".ts") ? ".ts" : ".js";
 /** Starts the agent of a directory; resolves once it has its epoch. */
 export async function runAgent(options: RunOptions): Promise<Running> {
   const layout = endpointLayout(options.dir);
-  const settings = settle(readConfigFile(layout.config));
+  const configured = settle(readConfigFile(layout.config));
   const { endpoint } = await readCredentials(options.dir);
   for (const dir of [layout.state, layout.run, layout.blocks, layout.blockLogs, layout.cache]) {
     mkdirSync(dir, { recursive: true, mode: 0o700 });
   }
   const unlock = lockDirectory(layout.lock);
-  const log = createLog({ level: settings.logLevel, endpoint: settings.name });
+  const log = createLog({ level: configured.logLevel, endpoint: configured.name });
   const stopped = new AbortController();
   const signal = AbortSignal.any([options.signal, stopped.signal]);
   const journal = await openJournal(layout.journal);
-  const proxy = settings.proxy === undefined ? undefined : createProxy(settings.proxy);
+  const proxy = configured.proxy === undefined ? undefined : createProxy(configured.proxy);
   const http = createGatewayHttp(() => readCredentials(options.dir), stopped.signal, proxy);
 
   let agent: Agent | undefined;
@@ -84,7 +84,8 @@ export async function runAgent(options: RunOptions): Promise<Running> {
   };
 
   // First: without it there is nothing to run, and whoever must log in has not disturbed another agent yet.
-  const driver = await openDriver(options, { settings, layout, endpoint, log, signal });
+  const driver = await openDriver(options, { settings: configured, layout, endpoint, log, signal });
+  const settings: Settings = driver && !driver.nodeManager ? { ...configured, manager: "python" } : configured;
   const user = await untilAnswered(() => createNatsUser(http), { log, signal });
   const connection: Connection = await keepConnected(
     { endpoint, user, proxy, log, signal },
@@ -140,6 +141,7 @@ export async function runAgent(options: RunOptions): Promise<Running> {
       void driver?.remove(block).catch((err) => log.debug({ err, block }, "its files stay at the site")),
     settings,
     managerMain: fileURLToPath(new URL(`./manager/main${SUFFIX}`, import.meta.url)),
+    nodeManager: driver?.nodeManager,
     // A site knows its own nodes' better.
     env: driver ? {} : options.env,
   });

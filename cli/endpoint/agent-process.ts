@@ -38,6 +38,7 @@ export async function startAgent(
   });
   closeSync(out);
   let until = performance.now() + READY_MS;
+  let busyAt = -1;
   let ended = false;
   child.on("exit", () => {
     ended = true;
@@ -49,8 +50,15 @@ export async function startAgent(
     const said = readFileSync(log, "utf8").slice(from);
     const ready = readyLine(said);
     if (ready) {
+      context.terminal.status("");
       child.unref();
       return { pid: child.pid as number, epoch: ready.epoch };
+    }
+    const busy = busyLine(said);
+    if (busy && busy.at > busyAt) {
+      busyAt = busy.at;
+      until = performance.now() + READY_MS;
+      context.terminal.status(`… ${busy.what}`);
     }
     if (ended || performance.now() > until) {
       child.kill("SIGKILL");
@@ -132,6 +140,15 @@ function agentArgs(endpoint: LocalEndpoint, { takeOver }: StartOptions): string[
 function readyLine(said: string): { epoch: number } | undefined {
   const line = said.split("\n").find((text) => text.startsWith('{"ready":true'));
   return line === undefined ? undefined : (JSON.parse(line) as { epoch: number });
+}
+
+/** What an agent says while its start takes long for a reason, as a large file that goes to its site. */
+function busyLine(said: string): { at: number; what: string } | undefined {
+  const at = said.lastIndexOf('"busy":true');
+  const end = said.indexOf("\n", at);
+  if (at < 0 || end < 0) return undefined;
+  const { msg } = JSON.parse(said.slice(said.lastIndexOf("\n", at) + 1, end)) as { msg: string };
+  return { at, what: msg };
 }
 
 /** The agent's last words are the reason, with their code where they have one. */

@@ -41,7 +41,7 @@ function plainSettings({ maxBlocks, minBlocks, workers, python }: SiteOptions): 
   return Object.entries(fields).flatMap(([field, value]) => (value === undefined ? [] : `${field}=${value}`));
 }
 
-function driverSettings({ driver, host, via, sshConfig, dir, site, set = [] }: SiteOptions): string[] {
+function driverSettings({ driver, host, via, sshConfig, dir, site }: SiteOptions): string[] {
   const given = { via, configFile: sshConfig, dir };
   const named = Object.entries(given).flatMap(([field, value]) =>
     value === undefined ? [] : [[field, value] as const],
@@ -53,11 +53,5 @@ function driverSettings({ driver, host, via, sshConfig, dir, site, set = [] }: S
   const login = host ?? (site === undefined ? undefined : siteConfig(site).site.login[0]);
   if (login === undefined)
     throw new ApiError("CONFIG_INVALID", "--driver ssh needs --host <[user@]login node>, or --site");
-  const python = set.some((each) => each.startsWith("manager=")) ? [] : ["manager=python"];
-  return [
-    "driver.type=ssh",
-    `driver.host=${login}`,
-    ...named.map(([field, value]) => `driver.${field}=${value}`),
-    ...python,
-  ];
+  return ["driver.type=ssh", `driver.host=${login}`, ...named.map(([field, value]) => `driver.${field}=${value}`)];
 }

@@ -3,6 +3,7 @@ import { type Driver, type DriverParts, type OpenDriver, placesIn } from "../../
 import type { ManagerDial } from "../../endpoint-agent/manager-config.ts";
 import { ApiError } from "../../protocol/errors.ts";
 import { createTransfer } from "./block-transfer.ts";
+import { putNodeManager } from "./driver-manager.ts";
 import { keepSession } from "./keep-session.ts";
 import { openPersonDoor } from "./person-door.ts";
 import { sshRunCommand } from "./run-command.ts";
@@ -54,10 +55,12 @@ export const openSshDriver: OpenDriver = async ({ config, settings, layout, endp
   log.info({ site: config.host, dir, user }, "the site is driven over SSH");
   const places = placesIn(dir);
   const transfer = createTransfer({ session: kept.current, layout, places });
+  const nodeManager = await putNodeManager(await kept.current(), { config, settings, endpoint, env, log, signal });
   await transfer.sweep().catch((err) => log.warn({ err }, "files of earlier blocks stay at the site"));
   return {
     ...transfer,
     user,
+    nodeManager,
     places,
     run: sshRunCommand(kept.current, { PATH: path }),
     ready: kept.ready,

@@ -6,6 +6,7 @@ import { ApiError } from "../../../protocol/errors.ts";
 import type { Environment } from "../../directories.ts";
 import type { SshSession } from "../channels.ts";
 import { quote } from "../shell.ts";
+import { withInstallLock } from "./install-lock.ts";
 import { chooseNode, type LocalNode, type NodeChoice, OLDEST_NODE } from "./node-choice.ts";
 import { fetchRelease } from "./node-fetch.ts";
 import { agentFiles } from "./package-tree.ts";
@@ -43,9 +44,13 @@ const EXTENSION = import.meta.url.endsWith(".ts") ? "ts" : "js";
 /** Makes sure that both are there and that they start. */
 export async function install(session: SshSession, options: InstallOptions): Promise<Installed> {
   await must(session, ["/bin/sh", "-c", 'umask 077; mkdir -p "$1"', "sh", options.data]);
-  const node = await installNode(session, options);
-  const agent = await installAgent(session, options);
-  return { node, agent, extension: EXTENSION };
+  const { data: dir, signal, report } = options;
+  const onWait = () => report.step("somebody else is installing there: waiting");
+  return withInstallLock(session, { dir, signal, onWait }, async () => {
+    const node = await installNode(session, options);
+    const agent = await installAgent(session, options);
+    return { node, agent, extension: EXTENSION };
+  });
 }
 
 async function installNode(session: SshSession, options: InstallOptions): Promise<string> {

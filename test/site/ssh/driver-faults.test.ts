@@ -37,6 +37,7 @@ describe.skipIf(!SSHD)("driver: ssh, when the way is broken", () => {
       "policy.walltimeMs": 600_000,
       "policy.maxIdleTimeMs": 0,
       "workers.python": OLDEST_PYTHON,
+      manager: "python",
       "driver.forward.address": "127.0.0.1",
       ...more,
     };
@@ -101,7 +102,7 @@ describe.skipIf(!SSHD)("driver: ssh, when the way is broken", () => {
     const text = readFileSync(file, "utf8");
     for (const [without, what] of [
       [text.replace(/^node:\n( .*\n)+/m, ""), /node is .*cores and memoryMb of a node of the site/],
-      [text.replace("manager: python", "manager: node"), /driver\.type is .*manager: python/],
+      [text.replace("type: torque", "type: local"), /driver\.type is .*a batch scheduler/],
     ] as const) {
       writeFileSync(file, without);
       const run = await home.run(["endpoint", "script", "site"]);

@@ -37,6 +37,7 @@ describe("driver: ssh at a site with one-time passwords", () => {
       "policy.walltimeMs": 600_000,
       "policy.maxIdleTimeMs": 600_000,
       "workers.python": OLDEST_PYTHON,
+      manager: "python",
       "link.address": "127.0.0.1",
     };
     const settings = Object.entries(fields).flatMap(([field, value]) => ["--set", `${field}=${value}`]);

@@ -1,5 +1,5 @@
 /** An agent that runs elsewhere and drives a site through a real sshd: Torque's commands there are stand-ins. */
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Farcall } from "../../../sdk/index.ts";
@@ -20,7 +20,7 @@ describe.skipIf(!SSHD)("an agent with driver: ssh", () => {
     standIn = createStandIn({ kind: "torque" });
     const configFile = clientConfig({ site: sshd });
     const at = (dir: string, forward: boolean) => ({
-      manager: "python",
+      ...(dir === "modern" ? {} : { manager: "python" }),
       driver: {
         type: "ssh",
         host: "site",
@@ -38,6 +38,7 @@ describe.skipIf(!SSHD)("an agent with driver: ssh", () => {
       endpoints: [
         { name: "direct", config: at("direct", false) },
         { name: "forwarded", config: at("forwarded", true) },
+        { name: "modern", config: at("modern", true) },
       ],
     });
     farcall = new Farcall({ url: stack.url, token: stack.token });
@@ -66,6 +67,27 @@ describe.skipIf(!SSHD)("an agent with driver: ssh", () => {
       expect(readdirSync(join(sshd.home, name, id, "logs")).length).toBeGreaterThan(0);
     },
   );
+
+  it("runs JavaScript where a Node.js fits the login node: it and the manager go there, once", async () => {
+    const here = farcall
+      .function((a: number, b: number) => ({ sum: a + b, node: process.execPath }))
+      .with({
+        endpoint: "modern",
+      });
+    const { sum, node } = await here(2, 3);
+    expect(sum).toBe(5);
+    expect(node).toContain(join(sshd.home, "modern", "share", "node-v"));
+    const share = () => readdirSync(join(sshd.home, "modern", "share")).sort();
+    const before = share();
+    expect(before).toEqual([expect.stringMatching(/^agent-[0-9a-f]{16}$/), expect.stringMatching(/^node-v/)]);
+    const seen = statSync(node).ino;
+    await stack.restart("agent:modern");
+    expect((await here(3, 4)).sum).toBe(7);
+    expect(share()).toEqual(before);
+    expect(statSync(node).ino).toBe(seen);
+    const py = await where("modern")();
+    expect(py).toMatch(/^\//);
+  });
 
   it("goes on after its connection was lost: the work runs on, and new blocks come", async () => {
     const slow = farcall.python<(s: number) => number>("import time\ndef slow(s):\n    time.sleep(s)\n    return s");
