@@ -7,6 +7,7 @@ import { decodeValue, encodeValue } from "../../protocol/payload.ts";
 import { INLINE_LIMIT_BYTES } from "../../protocol/task-constants.ts";
 import type { ManagerConfig, ManagerLimits } from "../manager-config.ts";
 import { WORKER_ENV } from "../manager-config.ts";
+import { leavingSign, tookSign, whyNotStarted } from "./container-start.ts";
 import { type Death, endOfDeath, type KillReason } from "./deaths.ts";
 import { cgroupName } from "./leftovers.ts";
 import { createMemoryGuard, type MemoryGuard, type OomCount } from "./memory.ts";
@@ -27,6 +28,8 @@ export type CommandRun = {
   readonly pins: Pins;
   /** its directory; of a command on several nodes, one that all of them see */
   readonly home: string;
+  /** a file that is there once its container has started; undefined without a container of its own */
+  sign: string | undefined;
   started: boolean;
   killed: KillReason | undefined;
   pid: number | undefined;
@@ -69,6 +72,7 @@ export type CommandOptions = {
 
 const STDERR_WORDS = 2_048;
 const DRAIN_MS = 300;
+const NOT_STARTED = { started: false, killed: undefined, pid: undefined };
 
 /** Runs commands; how many at once is the caller's business. */
 export function createCommandRuns(options: CommandOptions, events: CommandEvents): CommandRuns {
@@ -90,17 +94,21 @@ export function createCommandRuns(options: CommandOptions, events: CommandEvents
   };
 
   /** In the function's container, if it has one; on several nodes that is behind the launcher. */
-  const contained = ({ task, pins, home }: CommandRun, command: string[], names: string[]) => {
-    const container = task.info.fn.definition?.container;
+  const contained = ({ task, pins, home, sign }: CommandRun, command: string[], names: string[]) => {
+    const { info } = task;
+    const container = info.fn.definition?.container;
     if (!container) return command;
-    const { memoryMb } = task.info.resources;
-    return options.wrap(container, { command, env: names, cwd: home, pins, memoryMb, descriptors: 0 });
+    const given = Object.keys({ ...info.fn.definition?.env, ...info.spec.env });
+    const { memoryMb } = info.resources;
+    const signed = sign === undefined ? command : leavingSign(command, sign);
+    return options.wrap(container, { command: signed, env: names, given, cwd: home, pins, memoryMb, descriptors: 0 });
   };
   const launch = (run: CommandRun) => {
     const { task, home } = run;
     for (const part of ["", "tmp"]) mkdirSync(join(home, part), { recursive: true, mode: 0o700 });
     const { fn, spec } = task.info;
     const onNodes = launcherOf(task, options.node, join(home, "tmp"));
+    run.sign = onNodes || !fn.definition?.container ? undefined : join(dir, `${run.name}.started`);
     const childEnv = (onNodes ? launcherEnv : scrubbedEnv)(process.env, {
       ...env,
       ...task.info.coresEnv,
@@ -159,7 +167,7 @@ export function createCommandRuns(options: CommandOptions, events: CommandEvents
       const outputs = { stdout: createCapture(output), stderr: createCapture(output) };
       const shared = task.info.spec.resources?.nodes === undefined ? undefined : options.node.sharedDir;
       const home = shared === undefined ? join(dir, name) : join(shared, `${nonce.slice(0, 8)}-${name}`);
-      runs.set(task, { name, task, home, memory, pins, outputs, started: false, killed: undefined, pid: undefined });
+      runs.set(task, { name, task, home, memory, pins, outputs, sign: undefined, ...NOT_STARTED });
       return name;
     },
     start,
@@ -200,7 +208,11 @@ function endOfCommand(run: CommandRun, { exitCode, signal, error }: CommandExit)
   const ranMs = performance.now() - task.startedAt;
   const end = { started: true, ranMs, worker: run.name, stdout, stderr };
   const stderrTail = Buffer.from(lastBytes(stderr, STDERR_WORDS)).toString("utf8").trim();
-  if (error) return { ...end, outcome: "failed", failure: { code: "LOAD_ERROR", message: error.message } };
+  const container = run.sign === undefined || tookSign(run.sign) ? undefined : task.info.fn.definition?.container;
+  const notStarted = error?.message ?? `exit code ${exitCode}: ${stderrTail}`;
+  const message = container ? whyNotStarted(container, notStarted) : error?.message;
+  if (message !== undefined && !run.killed && signal === null && exitCode !== 0)
+    return { ...end, outcome: "failed", failure: { code: "LOAD_ERROR", message } };
   const memory = run.memory.atDeath(exitCode, signal);
   if (run.killed || signal !== null || memory.outOfMemory) {
     const death: Death = { exitCode, signal, killed: run.killed, stderrTail, ...memory };

@@ -7,6 +7,8 @@ export type ContainerRequest = {
   command: readonly string[];
   /** names of the variables that it needs */
   env: readonly string[];
+  /** those among them that its caller has set: they hold in the image too */
+  given: readonly string[];
   /** directories that it needs where they are on the node, beside the function's own `binds` */
   dirs: readonly { path: string; readOnly: boolean }[];
   cwd: string;
@@ -20,7 +22,11 @@ export type ContainerRequest = {
 
 /** What belongs to the node: in the image it would lead nowhere. */
 const OF_THE_NODE =
-  /^(PATH|HOME|SHELL|USER|LOGNAME|TERM|LD_LIBRARY_PATH|DYLD_LIBRARY_PATH|MODULEPATH|LOADEDMODULES|VIRTUAL_ENV|CONDA_PREFIX|PYTHONPATH|PYTHONHOME|PYENV_VERSION|NODE_PATH|NODE_EXTRA_CA_CERTS|SSL_CERT_(FILE|DIR)|NODE_COMPILE_CACHE)$/;
+  /^(PATH|HOME|SHELL|USER|LOGNAME|TERM|LD_LIBRARY_PATH|DYLD_LIBRARY_PATH|MODULEPATH|LOADEDMODULES|VIRTUAL_ENV|CONDA_PREFIX|PYTHONPATH|PYTHONHOME|PYENV_VERSION|NODE_PATH|NODE_EXTRA_CA_CERTS|SSL_CERT_(FILE|DIR)|NODE_COMPILE_CACHE|XDG_RUNTIME_DIR|DBUS_SESSION_BUS_ADDRESS|(DOCKER|CONTAINERS?|APPTAINER|SINGULARITY)_.*)$/;
+
+/** Of those, what such a runtime looks at itself; it hands none of them on, or makes its own. */
+const OF_THE_RUNTIME =
+  /^(PATH|HOME|SHELL|USER|LOGNAME|TERM|LD_LIBRARY_PATH|XDG_RUNTIME_DIR|DBUS_SESSION_BUS_ADDRESS|(APPTAINER|SINGULARITY)_.*)$/;
 
 /** Wraps a command. */
 export function inContainer(container: Container, request: ContainerRequest): string[] {
@@ -36,7 +42,10 @@ export function whyNoWorker({ runtime }: Container): string | undefined {
 const RUNTIMES: Readonly<Record<Container["runtime"], (container: Container, request: ContainerRequest) => string[]>> =
   {
     apptainer: (container, request) => [
+      ...forgetting(request),
       "apptainer",
+      // Else what it says of itself would be in the command's output.
+      "--quiet",
       "exec",
       ...bindsOf(container, request).flatMap((bind) => ["--bind", bind]),
       "--pwd",
@@ -46,6 +55,7 @@ const RUNTIMES: Readonly<Record<Container["runtime"], (container: Container, req
       ...request.command,
     ],
     shifter: (container, request) => [
+      ...forgetting(request),
       "shifter",
       `--image=${container.image}`,
       ...bindsOf(container, request).map((bind) => `--volume=${bind}`),
@@ -72,8 +82,14 @@ const RUNTIMES: Readonly<Record<Container["runtime"], (container: Container, req
     ],
   };
 
+/** For a runtime that hands everything on: without the node's own. */
+function forgetting({ env, given }: ContainerRequest): string[] {
+  const names = env.filter((name) => OF_THE_NODE.test(name) && !OF_THE_RUNTIME.test(name) && !given.includes(name));
+  return names.length === 0 ? [] : ["env", ...names.flatMap((name) => ["-u", name])];
+}
+
 function runOf(container: Container, request: ContainerRequest): string[] {
-  const { env, cwd, memoryMb } = request;
+  const { env, given, cwd, memoryMb } = request;
   return [
     "run",
     "--rm",
@@ -85,7 +101,7 @@ function runOf(container: Container, request: ContainerRequest): string[] {
     `--workdir=${cwd}`,
     ...bindsOf(container, request).map((bind) => `--volume=${bind}`),
     // Without a value: taken from the client's own, and in no list of processes.
-    ...env.filter((name) => !OF_THE_NODE.test(name)).map((name) => `--env=${name}`),
+    ...env.filter((name) => given.includes(name) || !OF_THE_NODE.test(name)).map((name) => `--env=${name}`),
     ...(memoryMb > 0 ? [`--memory=${memoryMb}m`] : []),
   ];
 }

@@ -126,7 +126,7 @@ export function createPool(options: PoolOptions, events: PoolEvents): Pool {
     const command = options.commandOf(runtime, { memoryMb, inImage: container !== undefined });
     const argv = [command.file, ...command.args];
     const names = [...Object.keys(env), "TMPDIR"];
-    const request = { command: argv, env: names, cwd, pins, memoryMb, descriptors: 3 };
+    const request = { command: argv, env: names, given: [], cwd, pins, memoryMb, descriptors: 3 };
     const wrapped = container ? options.wrap(container, request) : argv;
     const [file, ...args] = [...options.pinning.prefix(pins), ...wrapped];
     return { ...command, file: file as string, args };

@@ -28,8 +28,18 @@ const ALLOWED = new Set([
   "HIP_VISIBLE_DEVICES",
   "ZE_AFFINITY_MASK",
   "OMP_NUM_THREADS",
+  // Where runtimes of containers find their daemon, their images and their settings.
+  "XDG_RUNTIME_DIR",
+  "DBUS_SESSION_BUS_ADDRESS",
+  "DOCKER_HOST",
+  "DOCKER_CONTEXT",
+  "DOCKER_CONFIG",
+  "CONTAINER_HOST",
+  "CONTAINERS_CONF",
+  "CONTAINERS_STORAGE_CONF",
 ]);
-const ALLOWED_PREFIX = /^LC_|^SLURMD?_(?!JWT)|^PBS_/;
+const ALLOWED_PREFIX =
+  /^LC_|^SLURMD?_(?!JWT)|^PBS_|^(APPTAINER|SINGULARITY)_(BIND|BINDPATH|CACHEDIR|TMPDIR|CONFIGDIR)$/;
 
 /** Picks the allowed variables of `own` and puts `added` on top. */
 export function scrubbedEnv(own: NodeJS.ProcessEnv, added: Record<string, string>): Record<string, string> {

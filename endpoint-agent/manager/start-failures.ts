@@ -1,5 +1,6 @@
 /** What follows when a worker does not start: of a node's own trouble the manager ends, of a function's the function's tasks. */
 import type { Container } from "../../protocol/function.ts";
+import { whyNotStarted } from "./container-start.ts";
 import type { Runtime } from "./functions.ts";
 import type { PoolEvents } from "./pool.ts";
 import type { Queues } from "./queues.ts";
@@ -20,11 +21,8 @@ const START_FAILURES = 3;
 export function createStartFailures(parts: StartFailuresParts): PoolEvents["onStartFailure"] {
   const { runtimes, queues, end, onBroken } = parts;
   const failWaiting = (runtime: Runtime, container: Container | undefined, message: string) => {
-    const where = container ? ` in ${container.image} by ${container.runtime}` : "";
-    const failure = {
-      code: "LOAD_ERROR" as const,
-      message: `no ${runtime} worker can be started${where}: ${message}`,
-    };
+    const words = container ? whyNotStarted(container, message) : message;
+    const failure = { code: "LOAD_ERROR" as const, message: `no ${runtime} worker can be started: ${words}` };
     for (const queue of queues.waiting()) {
       if (queue.runtime !== runtime || JSON.stringify(queue.container) !== JSON.stringify(container)) continue;
       for (let task = queue.shift(); task; task = queue.shift()) {

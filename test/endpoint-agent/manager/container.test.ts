@@ -15,7 +15,8 @@ const of = (runtime: Container["runtime"], image = "debian:12", binds: string[] 
 });
 const request: ContainerRequest = {
   command: ["/bin/sh", "-c", "echo $X"],
-  env: ["PATH", "X", "FARCALL_TASK"],
+  env: ["PATH", "X", "FARCALL_TASK", "PYTHONPATH", "DOCKER_HOST", "CONDA_PREFIX"],
+  given: ["PYTHONPATH"],
   dirs: [
     { path: "/scratch/here", readOnly: false },
     { path: "/cache", readOnly: true },
@@ -37,7 +38,8 @@ describe("a container's argv", () => {
     const run = "run --rm --pid=host --network=host --log-driver=none --workdir=/scratch/here/cwd";
     const volumes =
       "--volume=/scratch/here:/scratch/here --volume=/cache:/cache:ro --volume=/data:/data --volume=/scratch:/s:ro";
-    const env = "--env=X --env=FARCALL_TASK";
+    const env = "--env=X --env=FARCALL_TASK --env=PYTHONPATH";
+    const without = "env -u DOCKER_HOST -u CONDA_PREFIX";
     expect({
       apptainer: words(of("apptainer", "/images/a.sif", binds)),
       shifter: words(of("shifter", "docker:debian:12", binds)),
@@ -45,9 +47,9 @@ describe("a container's argv", () => {
       podman: words(of("podman", "debian:12", binds)),
     }).toEqual({
       apptainer:
-        "apptainer exec --bind /scratch/here:/scratch/here --bind /cache:/cache:ro --bind /data:/data --bind /scratch:/s:ro " +
+        `${without} apptainer --quiet exec --bind /scratch/here:/scratch/here --bind /cache:/cache:ro --bind /data:/data --bind /scratch:/s:ro ` +
         "--pwd /scratch/here/cwd /images/a.sif",
-      shifter: `shifter --image=docker:debian:12 ${volumes} --workdir=/scratch/here/cwd`,
+      shifter: `${without} shifter --image=docker:debian:12 ${volumes} --workdir=/scratch/here/cwd`,
       docker: `docker ${run} ${volumes} ${env} --user=1000:100 --entrypoint= debian:12`,
       podman: `podman ${run} ${volumes} ${env} --userns=keep-id --entrypoint= debian:12`,
     });
@@ -125,7 +127,7 @@ beforeAll(() => {
   // A stand-in: it takes apptainer's options and runs the command on the node itself, with the descriptors it was given.
   writeFileSync(
     join(dir, "apptainer"),
-    '#!/bin/sh\nwhile :; do case "$1" in exec | --nv | --rocm) shift ;; --bind) shift 2 ;; --pwd) cd "$2"; shift 2 ;; *) break ;; esac; done\n' +
+    '#!/bin/sh\nwhile :; do case "$1" in exec | --quiet | --nv | --rocm) shift ;; --bind) shift 2 ;; --pwd) cd "$2"; shift 2 ;; *) break ;; esac; done\n' +
       'export IMAGE=$1; shift; [ "$IMAGE" != broken ] || { echo "no such image" >&2; exit 255; }\nexec "$@"\n',
   );
   chmodSync(join(dir, "apptainer"), 0o755);
@@ -176,7 +178,9 @@ describe.each(MANAGERS)("a manager (%s) with functions in containers", (type) =>
       const broken = register({ ...plain, container: of("apptainer", "broken", [`/a${i}`]) }, code);
       const result = await call(broken, [1]);
       expect(result.failure).toMatchObject({ code: "LOAD_ERROR" });
-      expect(result.failure?.message).toMatch(/in broken by apptainer: .*no such image/s);
+      expect(result.failure?.message).toMatch(
+        /no container of broken was started by apptainer: .*no such image.*a \.sif file/s,
+      );
     }
     const docker = register({ ...plain, container: of("docker") }, code);
     expect((await call(docker, [1])).failure?.message).toMatch(/docker hands no descriptors on/);

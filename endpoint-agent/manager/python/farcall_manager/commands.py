@@ -7,6 +7,7 @@ from farcall_values import decode_value, encode_value
 
 from .clock import now_ms
 from .constants import INLINE_LIMIT_BYTES, WORKER_ENV
+from .container import leaving_sign, took_sign, why_not_started
 from .deaths import end_of_death, status_of
 from .environment import launcher_env, scrubbed_env
 from .leftovers import cgroup_name
@@ -26,6 +27,7 @@ class CommandRun:
     def __init__(self, name, task, pins, node):
         self.name, self.task, self.pins = name, task, pins
         self.home = None  # its directory; of a command on several nodes, one that all of them see
+        self.sign = None  # a file that is there once its container has started; None without a container of its own
         self.memory = MemoryGuard(cgroup_name("%s/%s\0" % (node.nonce, name)), task.info.resources["memoryMb"], node.oom)
         self.outputs = {"stdout": Capture(node.limits), "stderr": Capture(node.limits)}
         self.started, self.killed, self.pid = False, None, None
@@ -54,7 +56,9 @@ class Commands:
         try:
             self.launch(run)
         except (OSError, ValueError, TypeError, TemplateError) as error:
-            end = not_started("LOAD_ERROR", str(error))
+            missing = run.sign is not None and isinstance(error, FileNotFoundError)
+            words = why_not_started(task.info.fn.container, str(error)) if missing else str(error)
+            end = not_started("LOAD_ERROR", words)
             end.worker = run.name
             self.finish(run, end)
 
@@ -92,6 +96,7 @@ class Commands:
         temporary = os.path.join(home, "tmp")
         make_private(temporary)
         on_nodes = launcher_of(task, node.config, temporary)
+        run.sign = None if on_nodes or not task.info.fn.container else os.path.join(node.dir, run.name + ".started")
         env = dict(node.env, **task.info.cores_env)
         env.update(on_nodes[1] if on_nodes else {})
         env.update(node.pinning.env(run.pins))
@@ -118,8 +123,10 @@ class Commands:
         container = run.task.info.fn.container
         if not container:
             return command
-        memory_mb = run.task.info.resources["memoryMb"]
-        request = {"command": command, "env": list(env), "cwd": run.home, "pins": run.pins, "memory_mb": memory_mb, "descriptors": 0}
+        info = run.task.info
+        given = dict(info.fn.definition.get("env") or {}, **(info.spec.get("env") or {}))
+        request = {"command": leaving_sign(command, run.sign) if run.sign else command, "env": list(env), "given": list(given)}
+        request.update(cwd=run.home, pins=run.pins, memory_mb=info.resources["memoryMb"], descriptors=0)
         return self.node.wrap(container, request)
 
     def on_data(self, run, name, data):
@@ -168,7 +175,11 @@ def end_of_command(run):
     words = last_bytes(stderr, STDERR_WORDS).decode("utf-8", "replace").strip()
     end = End("succeeded", True, ran_ms=now_ms() - task.started_at, worker=run.name, stdout=stdout, stderr=stderr)
     exit_code, name = status_of(run.status)
-    if run.killed or name is not None or run.memory.ran_out(run.status):
+    not_started = run.sign is not None and not took_sign(run.sign)
+    if not_started and not run.killed and name is None and exit_code != 0:
+        message = why_not_started(task.info.fn.container, "exit code %s: %s" % (exit_code, words))
+        end.outcome, end.failure = "failed", {"code": "LOAD_ERROR", "message": message}
+    elif run.killed or name is not None or run.memory.ran_out(run.status):
         end.outcome, end.failure = end_of_death(run.status, run.killed, run.memory, words)
     elif exit_code != 0 and not task.info.spec.get("allowFailure"):
         said = ": " + words if words else " and wrote nothing to stderr"

@@ -5,7 +5,12 @@ import re
 #: what belongs to the node: in the image it would lead nowhere
 OF_THE_NODE = re.compile(
     r"^(PATH|HOME|SHELL|USER|LOGNAME|TERM|LD_LIBRARY_PATH|DYLD_LIBRARY_PATH|MODULEPATH|LOADEDMODULES|VIRTUAL_ENV|CONDA_PREFIX|"
-    r"PYTHONPATH|PYTHONHOME|PYENV_VERSION|NODE_PATH|NODE_EXTRA_CA_CERTS|SSL_CERT_(FILE|DIR))$"
+    r"PYTHONPATH|PYTHONHOME|PYENV_VERSION|NODE_PATH|NODE_EXTRA_CA_CERTS|SSL_CERT_(FILE|DIR)|XDG_RUNTIME_DIR|DBUS_SESSION_BUS_ADDRESS|"
+    r"(DOCKER|CONTAINERS?|APPTAINER|SINGULARITY)_.*)$"
+)
+#: of those, what such a runtime looks at itself; it hands none of them on, or makes its own
+OF_THE_RUNTIME = re.compile(
+    r"^(PATH|HOME|SHELL|USER|LOGNAME|TERM|LD_LIBRARY_PATH|XDG_RUNTIME_DIR|DBUS_SESSION_BUS_ADDRESS|(APPTAINER|SINGULARITY)_.*)$"
 )
 NO_DESCRIPTORS = (
     "docker hands no descriptors on to a container, which JavaScript and Python functions need: use podman or apptainer, or a shell command"
@@ -19,10 +24,41 @@ def why_no_worker(container):
 
 def in_container(container, request):
     """
-    Wraps `request["command"]`. Beside it: `env`, the names of its variables; `dirs`, (path, read-only) where they are on the node; `cwd`,
+    Wraps `request["command"]`. Beside it: `env`, the names of its variables; `given`, those that its caller has set; `dirs`, (path, read-only) where they are on the node; `cwd`,
     `pins`, `memory_mb`, and `descriptors`, how many it inherits from 3 on.
     """
     return RUNTIMES[container["runtime"]](container, request)
+
+
+def leaving_sign(command, sign):
+    """Leaves a file behind as the first thing that is run in the image: exit codes do not tell its runtime from the command."""
+    return ["/bin/sh", "-c", 'true 2>/dev/null >"$1"; shift; exec "$@"', "sh", sign] + command
+
+
+def took_sign(sign):
+    """Whether the sign is there; it is removed."""
+    try:
+        os.unlink(sign)
+        return True
+    except OSError:
+        return False
+
+
+def why_not_started(container, words):
+    """What is wrong, and what to do; `words` are the runtime's own."""
+    runtime, image = container["runtime"], container["image"]
+    return (
+        "no container of %s was started by %s: %s. On the node, %s; a runtime that is missing can be put on the PATH by workers.init"
+        % (image, runtime, words, WHAT_TO_SEE[runtime] % {"image": image})
+    )
+
+
+WHAT_TO_SEE = {
+    "apptainer": "its image has to be a .sif file or a directory that is seen there, or an address that is reached from there",
+    "shifter": "`shifterimg images` has to list %(image)s; `shifterimg pull %(image)s` asks for it",
+    "docker": "`docker run --rm %(image)s true` has to work for this user; `docker pull` or `docker load` brings an image",
+    "podman": "`podman run --rm %(image)s true` has to work for this user; `podman pull` or `podman load` brings an image",
+}
 
 
 def containers_of(config):
@@ -38,7 +74,8 @@ def containers_of(config):
 
 
 def _apptainer(container, request):
-    words = ["apptainer", "exec"]
+    # --quiet: else what it says of itself would be in the command's output.
+    words = _forgetting(request) + ["apptainer", "--quiet", "exec"]
     for bind in _binds_of(container, request):
         words += ["--bind", bind]
     words += ["--pwd", request["cwd"]] + (["--nv", "--rocm"] if request["pins"].gpus else [])
@@ -46,7 +83,7 @@ def _apptainer(container, request):
 
 
 def _shifter(container, request):
-    words = ["shifter", "--image=" + container["image"]]
+    words = _forgetting(request) + ["shifter", "--image=" + container["image"]]
     words += ["--volume=" + bind for bind in _binds_of(container, request)]
     return words + ["--workdir=" + request["cwd"]] + request["command"]
 
@@ -74,12 +111,19 @@ def _podman(container, request):
 RUNTIMES = {"apptainer": _apptainer, "shifter": _shifter, "docker": _docker, "podman": _podman}
 
 
+def _forgetting(request):
+    """For a runtime that hands everything on: without the node's own."""
+    of_the_node = [name for name in request["env"] if OF_THE_NODE.match(name) and not OF_THE_RUNTIME.match(name)]
+    names = [name for name in of_the_node if name not in request["given"]]
+    return ["env"] + [word for name in names for word in ("-u", name)] if names else []
+
+
 def _run_of(container, request):
     # Without --pid=host the command were process 1, which ignores SIGTERM, and what it leaves running could not be found.
     words = ["run", "--rm", "--pid=host", "--network=host", "--log-driver=none", "--workdir=" + request["cwd"]]
     words += ["--volume=" + bind for bind in _binds_of(container, request)]
     # Without a value: taken from the client's own, and in no list of processes.
-    words += ["--env=" + name for name in request["env"] if not OF_THE_NODE.match(name)]
+    words += ["--env=" + name for name in request["env"] if name in request["given"] or not OF_THE_NODE.match(name)]
     return words + (["--memory=%dm" % request["memory_mb"]] if request["memory_mb"] else [])
 
 

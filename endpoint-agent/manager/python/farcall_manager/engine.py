@@ -5,6 +5,7 @@ from .blobs_in import BlobsIn
 from .blobs_out import BlobsOut
 from .commands import Commands
 from .constants import BLOCK_ENV
+from .container import why_not_started
 from .deaths import TAKEN_WAIT_S, may_be_taken, taken_end
 from .environment import usual_cores
 from .functions import Functions
@@ -166,8 +167,7 @@ class Engine:
             self.on_broken("no %s worker starts on this node: %s" % (runtime, message))
 
     def fail_waiting(self, runtime, container, message):
-        where = " in %s by %s" % (container["image"], container["runtime"]) if container else ""
-        words = "no %s worker can be started%s: %s" % (runtime, where, message)
+        words = "no %s worker can be started: %s" % (runtime, why_not_started(container, message) if container else message)
         for queue in self.queues.waiting():
             while queue.runtime == runtime and queue.container == container and queue.first():
                 self.on_end(queue.shift(), not_started("LOAD_ERROR", words))

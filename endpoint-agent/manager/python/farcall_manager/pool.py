@@ -73,7 +73,7 @@ class Pool:
         memory_mb, pins, _, container = kind
         if not container:
             return [node.config.python, "-u", node.worker_file]
-        request = {"command": ["python3", "-u", node.worker_file], "env": list(options["env"]) + ["TMPDIR"]}
+        request = {"command": ["python3", "-u", node.worker_file], "env": list(options["env"]) + ["TMPDIR"], "given": []}
         request.update(cwd=os.path.join(options["dir"], "cwd"), pins=pins, memory_mb=memory_mb, descriptors=3)
         return node.wrap(container, request)
 
