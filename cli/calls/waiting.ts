@@ -54,9 +54,11 @@ export function createWaiting(
         await sleep(pause, undefined, { signal: over, ref: false });
         const { state, waits } = await tasks.get(id);
         if (over.aborted || state === "running" || isTerminal(state)) return;
-        if (!waits || waits.message === said) continue;
-        said = waits.message;
-        say({ task: id, waits }, `task ${id} waits: ${oneLine(said)}`);
+        // How long it has been so is no news.
+        const news = waits?.message.replace(/\d+/g, "");
+        if (!waits || news === undefined || news === said) continue;
+        said = news;
+        say({ task: id, waits }, `task ${id} waits: ${oneLine(waits.message)}`);
       }
     } catch {
       // The call itself says what is wrong.

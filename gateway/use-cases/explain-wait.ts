@@ -5,6 +5,7 @@ import type { Gateway } from "../gateway.ts";
 import type { AgentStatus } from "../ports.ts";
 import type { EndpointRow, Store } from "../store/port.ts";
 import { COUNT_CAP } from "./endpoint-view.ts";
+import { lasting } from "./lasting.ts";
 
 /** A stable word for the reason, and a sentence with the facts. */
 export type Wait = { reason: string; message: string };
@@ -36,26 +37,28 @@ export function explainQueued(facts: {
   status: AgentStatus;
   /** tasks before it in the queue */
   ahead: string;
+  /** Unix milliseconds */
+  now?: number;
 }): Wait {
-  const { view, row, status, ahead } = facts;
+  const { view, row, status, ahead, now = Date.now() } = facts;
   const { summary } = status;
   if (row.epoch === 0)
     return { reason: "endpoint-never-started", message: `the endpoint ${row.name} has never been started` };
-  if (!status.online || !summary) return offline(row.name, status.lastSeenAt);
+  if (!status.online || !summary) return offline(row.name, status.lastSeenAt, now);
   if (row.draining || summary.state === "draining") {
     return { reason: "endpoint-draining", message: `the endpoint ${row.name} drains and takes nothing new` };
   }
-  if (summary.trouble !== null) return { reason: "endpoint-trouble", message: `${row.name}: ${summary.trouble}` };
+  const trouble = troubleOf(row.name, summary, now);
+  if (trouble) return trouble;
   const running = summary.blocks.filter(({ state }) => state === "running");
-  const pending = summary.blocks.find(isPending);
-  const cores = (view.spec.resources ?? DEFAULT_RESOURCES).cores;
-  if (running.length > 0 && running.every(({ slots, nodes }) => slots / Math.max(1, nodes) < cores)) {
-    return {
-      reason: "no-slot-big-enough",
-      message: `it asks for ${cores} cores on one node; no block of ${row.name} has that`,
-    };
+  const pending = oldestPending(summary.blocks);
+  const { cores } = view.spec.resources ?? DEFAULT_RESOURCES;
+  const largest = Math.max(0, ...running.map(({ slots, nodes }) => slots / Math.max(1, nodes)));
+  if (running.length > 0 && largest < cores) {
+    const message = `it fits no block: it asks for ${cores} cores on one node; the largest node of ${row.name} has ${Math.floor(largest)}`;
+    return { reason: "no-slot-big-enough", message };
   }
-  if (pending) return pendingBlock(pending);
+  if (pending) return pendingBlock(pending, now);
   if (summary.slots === 0 && summary.maxBlocks === 0) {
     return { reason: "no-blocks-allowed", message: `maxBlocks of ${row.name} is 0` };
   }
@@ -75,14 +78,29 @@ export function explainQueued(facts: {
 }
 
 /** The reason why a task that was handed out does not start: its slot may have gone with its block. */
-export function explainLeased({ endpointName }: Pick<TaskView, "endpointName">, summary: AgentStatus["summary"]): Wait {
+export function explainLeased(
+  { endpointName }: Pick<TaskView, "endpointName">,
+  summary: AgentStatus["summary"],
+  now = Date.now(),
+): Wait {
   const lost = summary?.slots === 0 ? summary : undefined;
-  if (lost && lost.trouble !== null) return { reason: "endpoint-trouble", message: `${endpointName}: ${lost.trouble}` };
-  const pending = lost?.blocks.find(isPending);
-  if (pending) return pendingBlock(pending);
+  const trouble = lost && troubleOf(endpointName, lost, now);
+  if (trouble) return trouble;
+  const pending = lost && oldestPending(lost.blocks);
+  if (pending) return pendingBlock(pending, now);
   const until = lost && untilEnded(lost);
   if (until !== undefined) return { reason: "max-blocks", message: `${endpointName} has it; ${until}` };
   return { reason: "handed-out", message: `${endpointName} has it and starts it when a worker is free` };
+}
+
+/** Why no block starts; while slots are there, failures that are being mended by the next try are nobody's reason to wait. */
+function troubleOf(name: string, { trouble, failing, slots }: Heartbeat["summary"], now: number): Wait | undefined {
+  const { failures = 0, reason = "", nextTryAt = null } = failing ?? {};
+  const next = nextTryAt === null || nextTryAt <= now ? "" : `; the next try is in ${lasting(nextTryAt - now)}`;
+  if (trouble !== null) return { reason: "endpoint-trouble", message: `${name}: ${trouble}${next}` };
+  if (failures === 0 || slots > 0) return undefined;
+  const which = failures === 1 ? "the last block failed" : `the last ${failures} blocks failed`;
+  return { reason: "endpoint-trouble", message: `${name}: ${which}: ${reason}${next}` };
 }
 
 /** While a block ends it counts, so that no other may be asked for. */
@@ -96,20 +114,25 @@ function isPending({ state }: Block): boolean {
   return state === "pending" || state === "held" || state === "unknown";
 }
 
-function offline(name: string, lastSeenAt: number | null): Wait {
-  const seen = lastSeenAt === null ? "" : `; last seen ${new Date(lastSeenAt).toISOString()}`;
+/** The one that was asked for first. */
+function oldestPending(blocks: readonly Block[]): Block | undefined {
+  const age = ({ submittedAt, since }: Block) => submittedAt ?? since;
+  return blocks.filter(isPending).sort((a, b) => age(a) - age(b))[0];
+}
+
+function offline(name: string, lastSeenAt: number | null, now: number): Wait {
+  const seen =
+    lastSeenAt === null ? "" : `; last seen ${lasting(now - lastSeenAt)} ago, at ${new Date(lastSeenAt).toISOString()}`;
   return { reason: "endpoint-offline", message: `the agent of ${name} is not connected${seen}` };
 }
 
-function pendingBlock({ id, job, state, reason }: Block): Wait {
-  const words = reason ?? "the scheduler gave no reason";
+function pendingBlock({ id, job, state, reason, since, submittedAt = since }: Block, now: number): Wait {
+  const words = reason ?? "the scheduler has given no reason yet";
   if (state === "unknown" && job === null) {
     return { reason: "block-unknown", message: `whether block ${id} was submitted is not known: ${words}` };
   }
-  return {
-    reason: `block-${state}`,
-    message: `block ${id}${job === null ? "" : ` (job ${job})`} is ${state}: ${words}`,
-  };
+  const named = job === null ? `block ${id}` : `block ${id} (job ${job})`;
+  return { reason: `block-${state}`, message: `${named} is ${state} for ${lasting(now - submittedAt)}: ${words}` };
 }
 
 async function queuedAhead(store: Pick<Store, "countTasks">, view: TaskView): Promise<string> {

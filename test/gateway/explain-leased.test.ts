@@ -15,7 +15,9 @@ it("a task that was handed out for a slot that went with its block is told what 
 
 it("a block whose job is known says what is known of it", () => {
   const job = { ...block, job: "12" };
-  expect(explainLeased(view, summary({ blocks: [job] })).message).toBe("block b (job 12) is unknown: Invalid qos");
+  expect(explainLeased(view, summary({ blocks: [job] }), 20_000).message).toBe(
+    "block b (job 12) is unknown for 20 s: Invalid qos",
+  );
 });
 
 it("a task whose slot went with a block that still ends is told that no other may be asked for yet", () => {

@@ -6,6 +6,7 @@ import { createEndpoint, registerFunction, startTestGateway } from "./support/ga
 import { openSite } from "./support/site.ts";
 
 type Summary = NonNullable<AgentStatus["summary"]>;
+const NOW = 10_000_000;
 const block = { id: "b1", job: "4711", state: "running", reason: null, since: 0, nodes: 1, slots: 4, busy: 4 };
 const summary: Summary = {
   state: "running",
@@ -35,6 +36,7 @@ function reasonOf(
       summary: status.say === undefined ? summary : { ...summary, ...status.say },
     },
     ahead: "3 tasks were queued there before it",
+    now: NOW,
   });
 }
 
@@ -46,7 +48,12 @@ describe("a queued task waits because", () => {
       "endpoint-never-started",
       /lap/,
     ],
-    ["its endpoint is offline", reasonOf({ online: false }), "endpoint-offline", /last seen 1970-01-01T00:00:01/],
+    [
+      "its endpoint is offline",
+      reasonOf({ online: false }),
+      "endpoint-offline",
+      /last seen 2 h 46 min ago, at 1970-01-01T00:00:01/,
+    ],
     ["its endpoint drains", reasonOf({}, { row: { draining: true } }), "endpoint-draining", /lap/],
     ["its agent drains by itself", reasonOf({ say: { state: "draining" } }), "endpoint-draining", /lap/],
     [
@@ -56,22 +63,39 @@ describe("a queued task waits because", () => {
       /Invalid account/,
     ],
     [
+      "the first submission has failed, long before the circuit opens",
+      reasonOf({
+        say: { slots: 0, blocks: [], failing: { failures: 1, reason: "Invalid qos", nextTryAt: NOW + 25_000 } },
+      }),
+      "endpoint-trouble",
+      /the last block failed: Invalid qos; the next try is in 25 s/,
+    ],
+    [
+      "blocks fail, while others work",
+      reasonOf({ say: { maxBlocks: 3, failing: { failures: 2, reason: "Invalid qos", nextTryAt: null } } }),
+      "queued",
+      /3 tasks/,
+    ],
+    [
       "the scheduler holds its block",
       reasonOf({
         say: {
           slots: 0,
           busy: 0,
-          blocks: [{ ...block, state: "pending", reason: "QOSMaxJobsPerUser", slots: 0, busy: 0 }],
+          blocks: [
+            { ...block, state: "pending", job: "4712", reason: "None", since: NOW, slots: 0, busy: 0 },
+            { ...block, state: "pending", reason: "QOSMaxJobsPerUser", since: NOW - 240_000, slots: 0, busy: 0 },
+          ],
         },
       }),
       "block-pending",
-      /job 4711.*QOSMaxJobsPerUser/,
+      /job 4711\) is pending for 4 min: QOSMaxJobsPerUser/,
     ],
     [
       "no block is big enough",
       reasonOf({}, { spec: { resources: { cores: 16, memoryMb: 0, gpus: 0 } } }),
       "no-slot-big-enough",
-      /16 cores/,
+      /fits no block: it asks for 16 cores on one node; the largest node of lap has 4/,
     ],
     ["maxBlocks is reached", reasonOf({}), "max-blocks", /4 slots are busy and maxBlocks \(1\).*3 tasks/],
     ["others are before it", reasonOf({ say: { maxBlocks: 3 } }), "queued", /3 tasks/],
