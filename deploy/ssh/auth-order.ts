@@ -1,13 +1,14 @@
 /** Which way to log in is tried next. Pure: a server punishes those who try too often. */
 
+import type { LoginMethod } from "./host.ts";
+
 /** What there is to log in with. */
 export type Credential = { type: "agent" | "file"; name: string };
 
 export type Attempt =
   | { type: "none" }
   | { type: "key"; credential: Credential }
-  | { type: "keyboard-interactive" }
-  | { type: "password" };
+  | { type: "keyboard-interactive" | "password" };
 
 export type AuthOrder = {
   /**
@@ -23,16 +24,18 @@ export type AuthOrder = {
 
 /** Servers end a connection after six refused keys (MaxAuthTries), before a password could be asked. */
 const MOST_KEYS = 4;
+const ALL: readonly LoginMethod[] = ["publickey", "keyboard-interactive", "password"];
 
 /**
  * An order for one connection: keys first, then what a person types, and that once. Without a person there is only the
- * first half: an empty answer would count as a wrong one.
+ * first half: an empty answer would count as a wrong one. `methods` are those that may be tried, best first.
  */
 export function createAuthOrder(
   credentials: readonly Credential[],
-  { attended }: { attended: boolean } = { attended: true },
+  { attended = true, methods = ALL }: { attended?: boolean; methods?: readonly LoginMethod[] } = {},
 ): AuthOrder {
-  const keys = credentials.slice(0, MOST_KEYS);
+  const keys = methods.includes("publickey") ? credentials.slice(0, MOST_KEYS) : [];
+  const typing = methods.filter((method) => method !== "publickey");
   let last: Attempt["type"] | undefined;
   let askAnew = false;
   let wantsPerson = false;
@@ -63,12 +66,9 @@ export function createAuthOrder(
       const credential = keys.shift();
       if (credential) return { type: "key", credential };
     }
-    if (!attended) {
-      wantsPerson = left.includes("keyboard-interactive") || left.includes("password");
-      return false;
-    }
-    if (left.includes("keyboard-interactive")) return { type: "keyboard-interactive" };
-    if (left.includes("password")) return { type: "password" };
-    return false;
+    const type = typing.find((method) => left.includes(method));
+    if (!type) return false;
+    wantsPerson = !attended;
+    return attended ? { type } : false;
   }
 }

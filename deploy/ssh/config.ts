@@ -36,11 +36,11 @@ export function parseTarget(target: string): { user?: string; host: string; port
     );
   const host = match?.[2] ?? match?.[3] ?? match?.[4];
   const port = match?.[5] === undefined ? undefined : Number(match[5]);
-  // A host or user that begins with a dash would be an option of ssh.
+  // A host or user that begins with a dash would be an option of ssh; the others mean something to the shell of a ProxyCommand.
   if (
     !match ||
     !host ||
-    /[\u0000-\u0020\u007f]/.test(target) ||
+    /[\u0000-\u0020\u007f`'"$\\;&<>|(){}]/.test(target) ||
     /^-/.test(host) ||
     match[1]?.startsWith("-") ||
     (port !== undefined && (port < 1 || port > 65_535))

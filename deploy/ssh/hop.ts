@@ -1,6 +1,7 @@
-/** One SSH connection: to the first host directly, to the next ones through it. */
-import { connect, type Socket } from "node:net";
+/** One SSH connection: to the first host directly or by its ProxyCommand, to the next ones through it. */
+import { connect } from "node:net";
 import type { Duplex } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Client, ServerHostKeyAlgorithm } from "ssh2";
 import { ApiError } from "../../protocol/errors.ts";
 import type { Environment } from "../directories.ts";
@@ -10,7 +11,9 @@ import type { SshHost } from "./host.ts";
 import { knownTypes } from "./host-key.ts";
 import { keyType } from "./known-hosts.ts";
 import { createLogin } from "./login.ts";
+import { meaningOf, unreachable } from "./login-error.ts";
 import type { Prompter } from "./prompter.ts";
+import { openProxy } from "./proxy-command.ts";
 import type { Ssh2 } from "./ssh2.ts";
 import { namesOf, readKnownHosts, verifyHostKey } from "./verify-host.ts";
 
@@ -27,21 +30,19 @@ export type HopOptions = {
 const CONNECT_MS = 30_000;
 const CERTIFICATE_MS = 15_000;
 const READY_MS = 120_000;
-const HOST_KEY_TYPES: readonly ServerHostKeyAlgorithm[] = [
-  "ssh-ed25519",
-  "ecdsa-sha2-nistp256",
-  "ecdsa-sha2-nistp384",
-  "ecdsa-sha2-nistp521",
-  "rsa-sha2-512",
-  "rsa-sha2-256",
-];
+/** For a proxy to say why it ended. */
+const LAST_WORDS_MS = 200;
+
+type Way = { stream: Duplex; why?(): string };
 
 /** Connects and logs in. `through` is the connection to the host before it. */
 export async function connectHop(host: SshHost, through: Client | undefined, options: HopOptions): Promise<Client> {
-  const { ssh2, env, prompter, signal } = options;
-  const sock = await streamTo(host, through, signal);
-  const login = createLogin(host, { ssh2, prompter, keys: await keysFor(host, { ssh2, env }) });
+  const { ssh2, env, signal } = options;
+  const prompter = host.batchMode ? unattended(options.prompter) : options.prompter;
+  const keys = await keysFor(host, { ssh2, env });
+  const way = await wayTo(host, through, options);
   const client = new ssh2.Client();
+  const login = createLogin(host, { ssh2, prompter, keys, giveUp: () => client.destroy() });
   // An error that comes when nobody waits any more would end the program; the close that follows tells those who do.
   client.on("error", () => {});
   let refused: unknown;
@@ -51,15 +52,18 @@ export async function connectHop(host: SshHost, through: Client | undefined, opt
     await new Promise<void>((resolve, reject) => {
       client.once("ready", resolve);
       client.once("error", (error: Error & { level?: string }) => reject(refused ?? meaningOf(error, host, login)));
-      client.once("close", () => reject(refused ?? unreachable(host, new Error("the connection was closed"))));
+      client.once("close", () => reject(refused ?? meaningOf(new Error("the connection was closed"), host, login)));
+      // ssh2 does not know it: without an answer it would wait for the end of the time.
+      client.on("change password", () => reject(passwordExpired(host)));
       client.connect({
-        sock,
+        sock: way.stream,
         username: host.user,
         hostVerifier: (key: Buffer, done: (ok: boolean) => void) => {
           const type = keyType(key) ?? "";
           const certificate = async () =>
-            askCertificate(await streamTo(host, through, signal), { type, timeoutMs: CERTIFICATE_MS });
-          verifyHostKey(host, key, { prompter, acceptNew: options.acceptNewHostKey, certificate }).then(
+            askCertificate((await wayTo(host, through, options)).stream, { type, timeoutMs: CERTIFICATE_MS });
+          const verify = { prompter, acceptNew: options.acceptNewHostKey, certificate, env };
+          verifyHostKey(host, key, verify).then(
             () => done(true),
             (error: unknown) => {
               refused = error;
@@ -68,44 +72,65 @@ export async function connectHop(host: SshHost, through: Client | undefined, opt
           );
         },
         authHandler: login.handler,
-        algorithms: { serverHostKey: orderedTypes(host) },
+        algorithms: { ...host.algorithms, serverHostKey: orderedTypes(host) },
         readyTimeout: options.readyTimeoutMs ?? READY_MS,
-        keepaliveInterval: 15_000,
-        keepaliveCountMax: 4,
+        keepaliveInterval: host.keepalive.intervalMs,
+        keepaliveCountMax: host.keepalive.most,
       });
     });
   } catch (error) {
     client.destroy();
+    way.stream.destroy();
     signal.throwIfAborted();
-    throw error;
+    throw await withReason(error, way, host);
   } finally {
     signal.removeEventListener("abort", abort);
   }
   return client;
 }
 
+/** What a proxy said says more than that the connection was closed. */
+async function withReason(error: unknown, way: Way, host: SshHost): Promise<unknown> {
+  if (!way.why || !(error instanceof ApiError) || error.code !== "SSH_FAILED") return error;
+  await sleep(LAST_WORDS_MS);
+  return unreachable(host, new Error(`${(error.cause as Error).message}; ${way.why()}`, { cause: error }));
+}
+
+function passwordExpired({ user, host }: SshHost): ApiError {
+  const how = `log in with ssh ${user}@${host} and choose another`;
+  return new ApiError("SSH_LOGIN_REFUSED", `the password of ${user}@${host} has expired: ${how}`);
+}
+
+function unattended(prompter: Prompter): Prompter {
+  const ask = () =>
+    Promise.reject(new ApiError("SSH_LOGIN_REFUSED", "BatchMode of the SSH configuration forbids to ask"));
+  return { unattended: true, ask, show: (text) => prompter.show(text) };
+}
+
 /** The types of which a key is known come first: else a host with several keys seems to be another. */
 function orderedTypes(host: SshHost): ServerHostKeyAlgorithm[] {
   const known = new Set(knownTypes(namesOf(host), readKnownHosts(host.knownHosts)));
   const isKnown = (type: string) => known.has(type.startsWith("rsa-") ? "ssh-rsa" : type);
-  const types: ServerHostKeyAlgorithm[] = [...HOST_KEY_TYPES, ...(host.allowSha1 ? (["ssh-rsa"] as const) : [])];
+  const types = host.algorithms.serverHostKey;
   return [...types.filter(isKnown), ...types.filter((type) => !isKnown(type))];
 }
 
-async function streamTo(host: SshHost, through: Client | undefined, signal: AbortSignal): Promise<Duplex> {
-  if (!through) return openSocket(host, signal);
+async function wayTo(host: SshHost, through: Client | undefined, options: HopOptions): Promise<Way> {
+  if (!through) return host.proxyCommand === undefined ? openSocket(host, options.signal) : openProxy(host, options);
   return new Promise((resolve, reject) => {
     through.forwardOut("127.0.0.1", 0, host.host, host.port, (error, stream) => {
       if (error) reject(unreachable(host, error));
-      else resolve(stream);
+      else resolve({ stream });
     });
   });
 }
 
-function openSocket(host: SshHost, signal: AbortSignal): Promise<Socket> {
+function openSocket(host: SshHost, signal: AbortSignal): Promise<Way> {
   const withinMs = host.connectTimeoutMs ?? CONNECT_MS;
   return new Promise((resolve, reject) => {
-    const socket = connect({ host: host.host, port: host.port, signal });
+    const { family, bindAddress } = host;
+    const from = bindAddress === undefined ? {} : { localAddress: bindAddress };
+    const socket = connect({ host: host.host, port: host.port, family, ...from, signal });
     const fail = (error: Error) => {
       socket.destroy();
       reject(signal.aborted ? signal.reason : unreachable(host, error));
@@ -115,30 +140,7 @@ function openSocket(host: SshHost, signal: AbortSignal): Promise<Socket> {
     socket.once("connect", () => {
       socket.setTimeout(0);
       socket.removeListener("error", fail);
-      resolve(socket);
+      resolve({ stream: socket });
     });
   });
-}
-
-function unreachable(host: SshHost, cause: Error): ApiError {
-  return new ApiError("SSH_FAILED", `${host.host} port ${host.port}: ${cause.message}`, { cause });
-}
-
-function meaningOf(
-  error: Error & { level?: string },
-  host: SshHost,
-  login: { tried(): string[]; trouble(): Error | undefined },
-): ApiError {
-  const who = `${host.user}@${host.host}`;
-  const trouble = login.trouble();
-  if (error.level === "client-authentication" || trouble) {
-    const tried = login.tried();
-    const how = tried.length > 0 ? `tried ${tried.join(", ")}` : "there was nothing to try";
-    const why = trouble ? trouble.message : "the server refused";
-    return new ApiError("SSH_LOGIN_REFUSED", `cannot log in as ${who}: ${why} (${how})`, { cause: error });
-  }
-  if (error.level === "client-timeout") {
-    return new ApiError("SSH_FAILED", `${who}: no login within the time that a handshake may take`, { cause: error });
-  }
-  return unreachable(host, error);
 }

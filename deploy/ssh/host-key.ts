@@ -1,6 +1,7 @@
 /** Whether a host's key is the one that known_hosts says. Pure. */
 import { createHash } from "node:crypto";
 import { type KnownHost, keyType, speaksOf } from "./known-hosts.ts";
+import { readWire } from "./wire.ts";
 
 export type HostKeyVerdict =
   | { verdict: "trusted" }
@@ -37,4 +38,14 @@ export function knownTypes(names: readonly string[], known: readonly KnownHost[]
 /** `SHA256:…`, as ssh and ssh-keygen show it. */
 export function fingerprint(key: Buffer): string {
   return `SHA256:${createHash("sha256").update(key).digest("base64").replace(/=+$/, "")}`;
+}
+
+/** How long an RSA key is; undefined for other types. Throws for what is cut short. */
+export function rsaBits(key: Buffer): number | undefined {
+  if (keyType(key) !== "ssh-rsa") return undefined;
+  const reader = readWire(key);
+  reader.bytes(); // the type
+  reader.bytes(); // the exponent
+  const modulus = BigInt(`0x0${reader.bytes().toString("hex")}`);
+  return modulus.toString(2).length;
 }

@@ -14,7 +14,9 @@ const MOST_HOPS = 8;
 /** Resolves a target and the jump hosts before it. The last one is the target. */
 export async function resolveRoute(target: string, options: RouteOptions): Promise<SshHost[]> {
   const last = await resolveHost(target, options);
-  const jumps = options.jump === undefined ? last.jumps : options.jump === "none" ? [] : options.jump.split(",");
+  // As `ssh -J none`: neither jump host nor proxy.
+  if (options.jump === "none") return [{ ...last, proxyCommand: undefined }];
+  const jumps = options.jump?.split(",") ?? last.jumps;
   if (jumps.length === 0) return [last];
   const [first, ...others] = jumps as [string, ...string[]];
   // As OpenSSH does it: only the first jump host's own jump hosts count, the others are reached from the one before.

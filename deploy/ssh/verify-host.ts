@@ -3,9 +3,10 @@ import { randomBytes } from "node:crypto";
 import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { ApiError } from "../../protocol/errors.ts";
+import type { Environment } from "../directories.ts";
 import type { SshHost } from "./host.ts";
 import { type CertificateVerdict, judgeCertificate, parseCertificate } from "./host-certificate.ts";
-import { fingerprint, judgeHostKey } from "./host-key.ts";
+import { fingerprint, judgeHostKey, rsaBits } from "./host-key.ts";
 import {
   hashName,
   hostName,
@@ -16,6 +17,7 @@ import {
   speaksOf,
 } from "./known-hosts.ts";
 import { harmless, type Prompter } from "./prompter.ts";
+import { isRevokedBy } from "./revoked-keys.ts";
 
 /** All lines of the host's known_hosts files, with the file that each came from. */
 export type KnownHostsOf = (KnownHost & { file: string })[];
@@ -34,6 +36,7 @@ export function namesOf(host: SshHost): string[] {
 }
 
 export type VerifyOptions = {
+  env: Environment;
   prompter: Prompter;
   acceptNew: boolean;
   /** Asks the host for a certificate, over a connection of its own. */
@@ -47,10 +50,16 @@ export async function verifyHostKey(host: SshHost, key: Buffer, options: VerifyO
   const known = readKnownHosts(host.knownHosts);
   const judged = judgeHostKey(key, names, known);
   const shown = `${keyType(key)?.replace(/^ssh-/, "")} key ${fingerprint(key)}`;
-  if (judged.verdict === "trusted") return;
-  if (judged.verdict === "revoked") {
-    throw new ApiError("SSH_HOST_KEY", `${name} shows the ${shown}, which ${placeOf(judged.entry)} revokes`);
+  if (judged.verdict === "revoked") throw revokedKey(name, shown, placeOf(judged.entry));
+  const bits = rsaBits(key);
+  if (bits !== undefined && bits < host.leastRsaBits) {
+    const how = "a key this short can be forged: its administrators have to make another";
+    throw new ApiError("SSH_HOST_KEY", `${name} shows the ${shown} of ${bits} bits, less than RequiredRSASize; ${how}`);
   }
+  if (host.revokedHostKeys !== undefined && (await isRevokedBy(host.revokedHostKeys, key, options.env))) {
+    throw revokedKey(name, shown, host.revokedHostKeys);
+  }
+  if (judged.verdict === "trusted") return;
   const vouched = await judgeByAuthority(host, { key, names, known }, options);
   if (vouched?.trusted) return;
   if (judged.verdict === "changed") {
@@ -59,9 +68,19 @@ export async function verifyHostKey(host: SshHost, key: Buffer, options: VerifyO
     const known = `${file} knows ${fingerprint(judged.entry.key)}`;
     throw new ApiError("SSH_HOST_KEY", `${name} shows another key than before, the ${shown}; ${known}; ${how}`);
   }
-  if (vouched) options.prompter.show(`${name} has a certificate that does not count: ${vouched.why}`);
-  await decideUnknown(host, { name, shown, others: judged.others }, options);
+  await decideUnknown(host, { name, shown, doubt: doubtOf(judged.others, vouched) }, options);
   remember(host, name, key);
+}
+
+/** Why it may be somebody else: a host whose other keys, or whose authority, are known and that shows none of them. */
+function doubtOf(others: readonly string[], vouched: CertificateVerdict | undefined): string {
+  if (vouched && !vouched.trusted) return ` (its certificate does not count: ${vouched.why})`;
+  return others.length > 0 ? ` (only its ${others.join(", ")} key is known)` : "";
+}
+
+function revokedKey(name: string, shown: string, place: string): ApiError {
+  const how = "it is known to be stolen or out of use: do not log in before its administrators have given it another";
+  return new ApiError("SSH_HOST_KEY", `${name} shows the ${shown}, which ${place} revokes; ${how}`);
 }
 
 /** What a certificate says of this very key; undefined where known_hosts names no authority for the host, or it has none. */
@@ -73,8 +92,9 @@ async function judgeByAuthority(
   const isNamed = known.some(
     ({ marker, hosts }) => marker === "cert-authority" && names.some((name) => speaksOf(hosts, name)),
   );
-  const shown = isNamed ? await certificate() : undefined;
-  if (!shown) return undefined;
+  if (!isNamed) return undefined;
+  const shown = await certificate();
+  if (!shown) return { trusted: false, why: "known_hosts names an authority for it, and it shows no certificate" };
   try {
     const parsed = parseCertificate(shown);
     if (!parsed.key.equals(key)) return { trusted: false, why: "it is about another key" };
@@ -87,26 +107,23 @@ async function judgeByAuthority(
 
 async function decideUnknown(
   host: SshHost,
-  { name, shown, others }: { name: string; shown: string; others: string[] },
+  { name, shown, doubt }: { name: string; shown: string; doubt: string },
   { prompter, acceptNew }: VerifyOptions,
 ): Promise<void> {
-  const also = others.length > 0 ? ` (only its ${others.join(", ")} key is known)` : "";
+  const what = harmless(`${name} shows the ${shown}, which is not known${doubt}`);
   if (host.strict === "yes") {
-    throw new ApiError(
-      "SSH_HOST_KEY",
-      `${name} shows the ${shown}, which is not known${also}, and StrictHostKeyChecking is yes`,
-    );
+    const how = `compare it with what the site publishes, then add it to ${host.knownHosts[0] ?? "known_hosts"}`;
+    throw new ApiError("SSH_HOST_KEY", `${what}, and StrictHostKeyChecking is yes; ${how}`);
   }
   const accepts = acceptNew || host.strict === "accept-new" || host.strict === "no";
-  // A host whose other keys are known and that shows none of them may be somebody else.
-  if (accepts && others.length === 0) return;
-  prompter.show(harmless(`${name} is not known${also}. It shows the ${shown}.`));
+  if (accepts && doubt === "") return;
   let answer: string;
   try {
-    answer = await prompter.ask({ text: "Is that its key? Type yes, no or the fingerprint: ", echo: true });
+    // One text, so that it is said once where there is nobody to ask.
+    answer = await prompter.ask({ text: `${what}.\nIs that its key? Type yes, no or the fingerprint: `, echo: true });
   } catch (cause) {
-    const how = "compare it with what the site publishes, then say --accept-new-host-key, or connect once with ssh";
-    throw new ApiError("SSH_HOST_KEY", `${name} shows the ${shown}, which is not known${also}; ${how}`, { cause });
+    const accept = doubt === "" ? "say --accept-new-host-key, or connect once with ssh" : "connect once with ssh";
+    throw new ApiError("SSH_HOST_KEY", `${what}; compare it with what the site publishes, then ${accept}`, { cause });
   }
   const said = answer.trim();
   if (said.toLowerCase() !== "yes" && !(said.startsWith("SHA256:") && shown.endsWith(` ${said}`))) {

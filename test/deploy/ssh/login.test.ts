@@ -1,5 +1,5 @@
 import { execFileSync, spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -41,8 +41,9 @@ describe.skipIf(spawnSync("ssh-keygen", ["-?"]).error !== undefined)("a login", 
     await using session = await login(server, { person, key });
     expect(session.name).toMatch(/someone@/);
     expect(person.asked).toEqual([
-      { text: "PASSCODE: ", echo: false },
-      { text: "Duo two-factor login\n 1. Push\nOption (1-1): ", echo: true },
+      // With its name, so that it cannot ask in the words of this program or of another host.
+      { text: `(someone@127.0.0.1) PASSCODE: `, echo: false },
+      { text: "Duo two-factor login\n 1. Push\n(someone@127.0.0.1) Option (1-1): ", echo: true },
     ]);
     expect(person.shown).toEqual(["SecurID", "Enter PASSCODE"]);
   });
@@ -69,7 +70,9 @@ describe.skipIf(spawnSync("ssh-keygen", ["-?"]).error !== undefined)("a login", 
       },
       show() {},
     };
-    await expect(login(server, { person: nobody })).rejects.toThrow(/no terminal to ask on: Password/);
+    await expect(login(server, { person: nobody })).rejects.toThrow(/no terminal to ask on: .*Password/);
+    // An empty answer would count as a wrong one.
+    expect(server.attempts).toEqual([]);
   });
 
   it("of a program alone sends its key and nothing that a person would type", async () => {
@@ -104,9 +107,49 @@ describe.skipIf(spawnSync("ssh-keygen", ["-?"]).error !== undefined)("a login", 
     const person = personWho(["open sesame"]);
     await using _session = await login(server, { person, key: locked });
     expect(person.asked).toEqual([{ text: `Passphrase of ${locked}: `, echo: false }]);
-    await expect(login(server, { person: personWho(["wrong"]), key: locked })).rejects.toMatchObject({
+    await using again = await startStandIn({ login: ["publickey"], publicKey: readPublicKey(locked) });
+    await using _second = await login(again, { person: personWho(["wrong", "worse", "open sesame"]), key: locked });
+    await expect(
+      login(server, { person: personWho(["a", "b", "c", "open sesame"]), key: locked }),
+    ).rejects.toMatchObject({
       code: "SSH_LOGIN_REFUSED",
+      message: expect.stringContaining("locked, not used: its passphrase was wrong"),
     });
+    const nobody: Prompter = { ...personWho([]), unattended: true };
+    await expect(login(server, { person: nobody, key: locked })).rejects.toThrow(/it has a passphrase.*ssh-add/);
+    chmodSync(locked, 0o644);
+    await expect(login(server, { person, key: locked })).rejects.toThrow(/others may read it; chmod 600/);
+    expect(server.attempts).toEqual(["publickey offered", "publickey signed"]);
+  });
+
+  it("takes a key that an agent alone has by its public file, with IdentitiesOnly", async () => {
+    const socket = join(dir, "agent2.sock");
+    const agent = spawn("ssh-agent", ["-D", "-a", socket], { stdio: "ignore" });
+    try {
+      const only = join(dir, "hardware");
+      keygen(only, "ed25519");
+      const agentEnv = { ...process.env, SSH_AUTH_SOCK: socket };
+      await waitFor(() => spawnSync("ssh-add", ["-l"], { env: agentEnv }).status === 1);
+      for (const name of [key, only]) execFileSync("ssh-add", ["-q", name], { env: agentEnv, stdio: "ignore" });
+      rmSync(only);
+      await using server = await startStandIn({ login: ["publickey"], publicKey: readPublicKey(only) });
+      const options = { person: personWho([]), key: `${only}.pub`, agent: socket, lines: ["IdentitiesOnly yes"] };
+      await using _session = await login(server, options);
+      expect(server.attempts).toEqual(["publickey offered", "publickey signed"]);
+    } finally {
+      agent.kill();
+    }
+  });
+
+  it("does not try what the configuration forbids, and says so", async () => {
+    await using server = await startStandIn({ login: ["password"], password: "secret" });
+    for (const line of ["PasswordAuthentication no", "PreferredAuthentications publickey"]) {
+      const tried = login(server, { person: personWho(["secret"]), lines: [line] });
+      await expect(tried).rejects.toThrow(/the server takes password, which the SSH configuration forbids/);
+    }
+    const batch = login(server, { person: personWho(["secret"]), lines: ["BatchMode yes"] });
+    await expect(batch).rejects.toMatchObject({ code: "SSH_LOGIN_REFUSED" });
+    expect(server.attempts).toEqual([]);
   });
 
   it("lets the agent sign, one key after the other, and goes on to the one-time password after it", async () => {
@@ -193,13 +236,13 @@ function personWho(answers: string[]): Prompter & { asked: Question[]; shown: st
   };
 }
 
-async function login(server: StandIn, options: { person: Prompter; key?: string; agent?: string }) {
+async function login(server: StandIn, options: { person: Prompter; key?: string; agent?: string; lines?: string[] }) {
   const configFile = join(dir, "config");
   const agent = options.agent ?? "none";
   const identity = options.key ?? join(dir, "nothing");
   writeFileSync(
     configFile,
-    `Host *\n  IdentityFile ${identity}\n  IdentityAgent ${agent}\n  UserKnownHostsFile ${join(dir, "known")}\n  GlobalKnownHostsFile /dev/null\n`,
+    `Host *\n  IdentityFile ${identity}\n  IdentityAgent ${agent}\n  UserKnownHostsFile ${join(dir, "known")}\n  GlobalKnownHostsFile /dev/null\n${(options.lines ?? []).map((line) => `  ${line}\n`).join("")}`,
   );
   const session = await openSession(`someone@127.0.0.1:${server.port}`, {
     env: process.env,
