@@ -33,7 +33,7 @@ const READY_MS = 120_000;
 /** For a proxy to say why it ended. */
 const LAST_WORDS_MS = 200;
 
-type Way = { stream: Duplex; why?(): string };
+type Way = { stream: Duplex; why?(): string | undefined };
 
 /** Connects and logs in. `through` is the connection to the host before it. */
 export async function connectHop(host: SshHost, through: Client | undefined, options: HopOptions): Promise<Client> {
@@ -80,9 +80,10 @@ export async function connectHop(host: SshHost, through: Client | undefined, opt
     });
   } catch (error) {
     client.destroy();
-    way.stream.destroy();
     signal.throwIfAborted();
-    throw await withReason(error, way, host);
+    const meant = await withReason(error, way, host);
+    way.stream.destroy();
+    throw meant;
   } finally {
     signal.removeEventListener("abort", abort);
   }
@@ -93,7 +94,8 @@ export async function connectHop(host: SshHost, through: Client | undefined, opt
 async function withReason(error: unknown, way: Way, host: SshHost): Promise<unknown> {
   if (!way.why || !(error instanceof ApiError) || error.code !== "SSH_FAILED") return error;
   await sleep(LAST_WORDS_MS);
-  return unreachable(host, new Error(`${(error.cause as Error).message}; ${way.why()}`, { cause: error }));
+  const why = way.why();
+  return why === undefined ? error : unreachable(host, new Error(why, { cause: error }));
 }
 
 function passwordExpired({ user, host }: SshHost): ApiError {

@@ -9,8 +9,8 @@ import { expandTokens } from "./tokens.ts";
 
 export type ProxyStream = {
   stream: Duplex;
-  /** how it ended and what it said last, for the message when the connection did not come about */
-  why(): string;
+  /** how it ended and what it said last, for the message when the connection did not come about; undefined: it has not */
+  why(): string | undefined;
 };
 
 const MOST_SAID = 500;
@@ -56,21 +56,28 @@ export function openProxy(
   child.once("exit", (code, by) => {
     ended = by ? `ended by ${by}` : `ended with ${code}`;
   });
+  const isOver = () => child.exitCode !== null || child.signalCode !== null || child.pid === undefined;
   const end = () => {
-    if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
+    if (isOver()) return void stream.destroy();
     // As ssh ends it; for one that takes no notice there is a stronger word.
     child.kill("SIGHUP");
-    const timer = setTimeout(() => child.kill("SIGKILL"), END_MS);
-    child.once("exit", () => clearTimeout(timer));
+    const timer = setTimeout(() => {
+      child.kill("SIGKILL");
+      stream.destroy();
+    }, END_MS);
+    child.once("close", () => {
+      clearTimeout(timer);
+      stream.destroy();
+    });
   };
-  stream.once("close", end);
+  stream.once("finish", end).once("close", end);
   return {
     stream,
     why() {
       const words = harmless(said)
         .trim()
         .replace(/\s*\n\s*/g, "; ");
-      return `its ProxyCommand ${ended || "closed the connection"}${words === "" ? "" : `: ${words}`}`;
+      return ended === "" ? undefined : `its ProxyCommand ${ended}${words === "" ? "" : `: ${words}`}`;
     },
   };
 }

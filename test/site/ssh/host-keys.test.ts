@@ -28,7 +28,8 @@ describe.skipIf(!SSHD)("keys of hosts, on real sshds", () => {
     const answers = options.answers ?? [];
     const prompter: Prompter = {
       show: (text) => void asked.push(text),
-      async ask() {
+      async ask({ text }) {
+        asked.push(text);
         const answer = answers.shift();
         if (answer === undefined) throw new Error("there is no terminal to ask on");
         return answer;
