@@ -3,6 +3,7 @@ import { createHash, type Hash } from "node:crypto";
 import { closeSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import type { AgentToManager, ManagerToAgent } from "../../protocol/manager-frames.ts";
+import { EXHAUSTED_RETRY_MS, isExhausted } from "./exhaustion.ts";
 
 export type BlobRequest = { blob: string; owner: string; task: string; lease: number };
 export type BlobsIn = {
@@ -37,6 +38,17 @@ export function createBlobsIn(dir: string, send: (frame: ManagerToAgent) => void
   const closePartial = (entry: Entry) => {
     if (entry.partial) closeSync(entry.partial.fd);
     entry.partial = undefined;
+  };
+  /** Undefined where there is no descriptor for it: what comes is passed over, and asked for again. */
+  const begin = (entry: Entry): Entry["partial"] => {
+    try {
+      return { fd: openSync(`${entry.file}.part`, "w", 0o600), hash: createHash("sha256"), offset: 0 };
+    } catch (error) {
+      const [first] = entry.waiting;
+      if (!isExhausted(error) || !first) throw error;
+      setTimeout(ask, EXHAUSTED_RETRY_MS, first.request).unref();
+      return undefined;
+    }
   };
   const fail = (blob: string, message: string) => {
     const entry = entries.get(blob);
@@ -86,7 +98,7 @@ export function createBlobsIn(dir: string, send: (frame: ManagerToAgent) => void
       if (!entry || entry.state === "here") return;
       if (offset === 0) {
         closePartial(entry);
-        entry.partial = { fd: openSync(`${entry.file}.part`, "w", 0o600), hash: createHash("sha256"), offset: 0 };
+        entry.partial = begin(entry);
       }
       const { partial } = entry;
       if (!partial || partial.offset !== offset) return;

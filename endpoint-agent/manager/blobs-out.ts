@@ -4,6 +4,7 @@ import { createReadStream } from "node:fs";
 import { rm, stat } from "node:fs/promises";
 import type { AgentToManager, ManagerToAgent } from "../../protocol/manager-frames.ts";
 import { BLOB_CHUNK_BYTES } from "../../protocol/manager-frames.ts";
+import { EXHAUSTED_RETRY_MS, isExhausted } from "./exhaustion.ts";
 
 export type OutgoingBlob = { file: string; task: string; lease: number };
 export type SentBlob = { blob: string; size: number } | { error: string };
@@ -61,7 +62,11 @@ export function createBlobsOut(sink: BlobSink): BlobsOut {
     const mine = ++round;
     const first = queue[0];
     if (!first) return;
-    const sent = await upload(first, mine).catch((error: Error) => ({ error: error.message }));
+    const sent = await upload(first, mine).catch((error: Error) => {
+      if (!isExhausted(error)) return { error: error.message };
+      setTimeout(() => mine === round && void next(), EXHAUSTED_RETRY_MS).unref();
+      return undefined;
+    });
     if (mine !== round || !sent) return;
     queue.shift();
     await rm(first.file, { force: true });

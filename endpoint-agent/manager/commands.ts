@@ -1,5 +1,5 @@
 /** Shell commands: one process group each, its output captured, its exit code the outcome. */
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess, StdioOptions } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -9,6 +9,7 @@ import type { ManagerConfig, ManagerLimits } from "../manager-config.ts";
 import { WORKER_ENV } from "../manager-config.ts";
 import { leavingSign, tookSign, whyNotStarted } from "./container-start.ts";
 import { type Death, endOfDeath, type KillReason } from "./deaths.ts";
+import { isExhausted, spawnWithPipes, untilPossible } from "./exhaustion.ts";
 import { cgroupName } from "./leftovers.ts";
 import { createMemoryGuard, type MemoryGuard, type OomCount } from "./memory.ts";
 import { launcherOf } from "./on-nodes.ts";
@@ -41,6 +42,10 @@ export type CommandEvents = {
   onEnd(task: Task, end: TaskEnd, pins: Pins): void;
   /** It was given up before its start. */
   onGivenUp(task: Task, pins: Pins): void;
+  /** One was started. */
+  onStarted(): void;
+  /** It could not be started for want of descriptors or processes, and waits again. */
+  onExhausted(task: Task, pins: Pins): void;
   onOutput(task: Task, stream: "stdout" | "stderr", bytes: Uint8Array): void;
   onGroup(pid: number, alive: boolean): void;
   /** What it left behind is to be searched for, by its name. */
@@ -81,16 +86,23 @@ export function createCommandRuns(options: CommandOptions, events: CommandEvents
   let count = 0;
 
   const finish = (run: CommandRun, end: TaskEnd) => {
-    runs.delete(run.task);
-    run.memory.release();
-    if (run.pid !== undefined) events.onGroup(run.pid, false);
-    events.onLeftovers(run.name);
     if (end.bytes && end.bytes.length > INLINE_LIMIT_BYTES) {
       end.file = join(uploads, run.name);
       writeFileSync(end.file, end.bytes, { mode: 0o600 });
     }
-    rm(run.home, { recursive: true, force: true, maxRetries: 3 }).catch(() => {});
+    forget(run);
+    if (run.pid !== undefined) events.onGroup(run.pid, false);
+    events.onLeftovers(run.name);
     events.onEnd(run.task, end, run.pins);
+  };
+  const forget = (run: CommandRun) => {
+    runs.delete(run.task);
+    run.memory.release();
+    rm(run.home, { recursive: true, force: true, maxRetries: 3 }).catch(() => {});
+  };
+  const waitAgain = (run: CommandRun) => {
+    forget(run);
+    events.onExhausted(run.task, run.pins);
   };
 
   /** In the function's container, if it has one; on several nodes that is behind the launcher. */
@@ -129,21 +141,27 @@ export function createCommandRuns(options: CommandOptions, events: CommandEvents
     const joining = ["/bin/sh", "-c", 'echo $$ > "$1" || :; shift; exec "$@"', "sh", processes ?? ""];
     const command = [...(processes === undefined ? [] : joining), ...(onNodes ? script : inImage(script))];
     const [file, ...args] = [...options.pinning.prefix(run.pins), ...command] as [string, ...string[]];
-    const child = spawn(file, args, { cwd: home, detached: true, stdio: ["ignore", "pipe", "pipe"], env: childEnv });
+    const stdio: StdioOptions = ["ignore", "pipe", "pipe"];
+    const child = spawnWithPipes(file, args, { cwd: home, detached: true, stdio, env: childEnv });
     run.pid = child.pid;
     if (child.pid !== undefined) {
       run.memory.attach(child.pid);
       events.onGroup(child.pid, true);
+      events.onStarted();
     }
     for (const name of ["stdout", "stderr"] as const) {
-      child[name].on("data", (chunk: Buffer) => {
+      child[name]?.on("data", (chunk: Buffer) => {
         run.outputs[name].push(chunk);
         options.onRead(chunk.length);
         events.onOutput(task, name, chunk);
       });
-      child[name].on("error", () => {});
+      child[name]?.on("error", () => {});
     }
-    whenDone(child, (exitCode, signal, error) => finish(run, endOfCommand(run, { exitCode, signal, error })));
+    whenDone(child, (exitCode, signal, error) => {
+      if (isExhausted(error)) return waitAgain(run);
+      const end = endOfCommand(run, { exitCode, signal, error });
+      untilPossible(() => finish(run, end));
+    });
   };
 
   const start = (task: Task) => {
@@ -153,6 +171,7 @@ export function createCommandRuns(options: CommandOptions, events: CommandEvents
     try {
       launch(run);
     } catch (error) {
+      if (isExhausted(error)) return waitAgain(run);
       const { message } = error as Error;
       finish(run, { outcome: "failed", started: false, failure: { code: "LOAD_ERROR", message }, worker: run.name });
     }

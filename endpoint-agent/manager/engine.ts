@@ -204,6 +204,12 @@ export function createEngine(parts: EngineParts): Engine {
         end(task, taskEnd);
       },
       onGivenUp: freeCommand,
+      onStarted: () => runtimes.started("command"),
+      onExhausted(task, pins) {
+        runtimes.failed("command", false);
+        freeCommand(task, pins);
+        onUnstarted([task]);
+      },
       onOutput: watches.output,
       onGroup: parts.onGroup,
       onLeftovers: (name) => parts.onLeftovers(name, undefined),

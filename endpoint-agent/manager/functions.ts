@@ -4,6 +4,7 @@ import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { definitionText, type FunctionDefinition } from "../../protocol/function.ts";
 import type { TaskFailure } from "../../protocol/task.ts";
+import { EXHAUSTED_RETRY_MS, isExhausted } from "./exhaustion.ts";
 import type { RunTime } from "./hold.ts";
 
 export type Runtime = FunctionDefinition["runtime"];
@@ -68,7 +69,10 @@ export function createFunctions(cacheDir: string, ask: (id: string) => void): Fu
       fn.definition = definition;
       fn.file = join(cacheDir, definition.code + EXTENSIONS[definition.runtime]);
       if (definition.runtime === "command") fn.template = new TextDecoder().decode(code);
-      else keep(fn.file, code);
+      else if (!kept(fn.file, code)) {
+        setTimeout(ask, EXHAUSTED_RETRY_MS, id).unref();
+        return fn;
+      }
       fn.state = "ready";
       return fn;
     },
@@ -91,6 +95,17 @@ function keep(file: string, code: Uint8Array): void {
   const partial = `${file}.${process.pid}`;
   writeFileSync(partial, code, { mode: 0o600 });
   renameSync(partial, file);
+}
+
+/** False where there is no descriptor to write it with. */
+function kept(file: string, code: Uint8Array): boolean {
+  try {
+    keep(file, code);
+    return true;
+  } catch (error) {
+    if (!isExhausted(error)) throw error;
+    return false;
+  }
 }
 
 function sha256(data: Uint8Array | string): string {

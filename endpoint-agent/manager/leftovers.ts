@@ -6,6 +6,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { WORKER_ENV } from "../manager-config.ts";
 import { cgroupMembers, removeCgroups } from "./cgroup.ts";
+import { isExhausted } from "./exhaustion.ts";
 
 export type ProcessInfo = { pid: number; parent: number; session: number };
 
@@ -28,8 +29,9 @@ export function findByWorker(prefixes: readonly string[], ancestor?: number): Pr
       if (!ours && ancestor === undefined) continue;
       const info = infoOf(name);
       if (info) (ours ? found : others).push(info);
-    } catch {
-      // It ended while it was looked at, or belongs to somebody else.
+    } catch (error) {
+      // Else it ended while it was looked at, or belongs to somebody else. Not seen is not dead (FAULTS.md A9).
+      if (isExhausted(error)) throw error;
     }
   }
   return ancestor === undefined ? found : withDescendants(found, others, ancestor);
@@ -66,7 +68,8 @@ function withDescendants(found: ProcessInfo[], others: readonly ProcessInfo[], a
 function processIds(): string[] {
   try {
     return readdirSync("/proc").filter((name) => /^\d+$/.test(name));
-  } catch {
+  } catch (error) {
+    if (isExhausted(error)) throw error;
     return [];
   }
 }
@@ -85,6 +88,8 @@ export function leftBehind(found: readonly ProcessInfo[], worker: number): numbe
 
 /** How long the searches for what ended workers and commands left are gathered: one look at /proc serves them all. */
 const GATHER_MS = 100;
+/** What was killed may wait in the kernel, for a file server that is dead (FAULTS.md A10): it is looked at less and less often. */
+const GATHER_MAX_MS = 30_000;
 const END_TRIES = 20;
 const END_WAIT_MS = 10;
 
@@ -94,15 +99,26 @@ const END_WAIT_MS = 10;
  */
 export function createSweeper(nonce: string, onKilled: (count: number) => void) {
   let ended: string[] = [];
+  /** of those that were looked for already, how long ago */
+  const waited = new Map<string, number>();
   const sweep = () => {
     const names = ended;
-    const killed = killLeftovers(...names);
     ended = [];
-    if (killed > 0) {
-      onKilled(killed);
-      // What is killed may need a moment to be gone, and its cgroup stays until then.
-      for (const name of names) gather(name);
-    } else for (const name of names) removeCgroups(cgroupName(name));
+    const killed = attempt(() => killLeftovers(...names));
+    if (killed === 0) {
+      for (const name of names) {
+        waited.delete(name);
+        removeCgroups(cgroupName(name));
+      }
+      return;
+    }
+    if (killed !== undefined) onKilled(killed);
+    // What is killed may need a moment to be gone, and its cgroup stays until then.
+    for (const name of names) {
+      const waitMs = Math.min(GATHER_MAX_MS, 2 * (waited.get(name) ?? GATHER_MS / 2));
+      waited.set(name, waitMs);
+      setTimeout(gather, waitMs, name).unref();
+    }
   };
   const gather = (name: string) => {
     ended.push(name);
@@ -111,19 +127,29 @@ export function createSweeper(nonce: string, onKilled: (count: number) => void) 
   return (name: string, worker: number | undefined) => {
     const prefix = `${nonce}/${name}\0`;
     if (worker !== undefined) {
-      const killed = killLeftBehind(prefix, worker);
-      if (killed > 0) onKilled(killed);
+      const killed = attempt(() => killLeftBehind(prefix, worker));
+      if (killed !== undefined && killed > 0) onKilled(killed);
       return;
     }
     gather(prefix);
   };
 }
 
+/** Undefined where there is no descriptor to look with. */
+function attempt(search: () => number): number | undefined {
+  try {
+    return search();
+  } catch (error) {
+    if (!isExhausted(error)) throw error;
+    return undefined;
+  }
+}
+
 /** Kills everything of a manager that ends, and waits the moment that it takes. */
 export function killAll(prefix: string): void {
   const pause = new Int32Array(new SharedArrayBuffer(4));
   for (let tries = 0; tries < END_TRIES; tries++) {
-    const killed = killLeftovers(prefix);
+    const killed = attempt(() => killLeftovers(prefix));
     if (removeCgroups(cgroupName(prefix)) && killed === 0) return;
     Atomics.wait(pause, 0, 0, END_WAIT_MS);
   }

@@ -2,6 +2,7 @@
 import "../buffer-collection.ts";
 import { randomBytes } from "node:crypto";
 import { readFileSync, rmSync, statSync } from "node:fs";
+import { stat } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -24,6 +25,8 @@ const log = pino(
   { level: config.logLevel, base: { block: config.block, node: config.node } },
   pino.destination({ dest: config.logFile, sync: true }),
 );
+// The threads of file operations are made with the first; who can have no more then is aborted (FAULTS.md A9).
+void stat(config.dir).catch(() => {});
 const nonce = randomBytes(16).toString("hex");
 
 const deadline = createDeadline(config.orphanTimeoutMs, (at) => watchdog.deadline(at));

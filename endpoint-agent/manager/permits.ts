@@ -19,9 +19,17 @@ export type Permits = {
 export function createPermits(path: string): Permits {
   // A pipe of which this process has both ends needs a name for a moment: Node has no pipe(2).
   execFileSync("mkfifo", ["-m", "600", path]);
-  const fd = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
-  const childFd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  unlinkSync(path);
+  const fds: number[] = [];
+  try {
+    for (const access of [constants.O_RDWR, constants.O_RDONLY])
+      fds.push(openSync(path, access | constants.O_NONBLOCK));
+  } catch (error) {
+    for (const one of fds) closeSync(one);
+    throw error;
+  } finally {
+    unlinkSync(path);
+  }
+  const [fd, childFd] = fds as [number, number];
   let open = true;
   const buffer = Buffer.alloc(PERMIT_BYTES * 1024);
   return {

@@ -142,7 +142,7 @@ export function createPlacement(parts: PlacementParts): Placement {
   };
 
   const placeCommands = (queue: Queue) => {
-    while (queue.first() && resources.fits(queue.resources)) {
+    while (queue.first() && mayStart(queue.runtime) && resources.fits(queue.resources)) {
       const pins = takePins(queue);
       if (!pins) return;
       const task = queue.shift() as Task;

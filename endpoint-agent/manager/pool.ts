@@ -7,6 +7,7 @@ import type { ManagerLimits } from "../manager-config.ts";
 import { WORKER_ENV } from "../manager-config.ts";
 import type { ContainerRequest } from "./container.ts";
 import type { KillReason } from "./deaths.ts";
+import { isExhausted } from "./exhaustion.ts";
 import type { Runtime } from "./functions.ts";
 import { cgroupName } from "./leftovers.ts";
 import { createMemoryGuard, type OomCount } from "./memory.ts";
@@ -43,8 +44,8 @@ export type PoolOptions = {
   onRead: ReadPressure;
 };
 
-/** `missing`: its interpreter, or what runs containers, is not there at all. */
-export type StartFailure = { missing: boolean; container: Container | undefined };
+/** `missing`: its interpreter, or what runs containers, is not there at all. `exhausted`: there was no descriptor or process for it. */
+export type StartFailure = { missing: boolean; exhausted: boolean; container: Container | undefined };
 
 export type PoolEvents = {
   /** A task ended, or came back unstarted from a worker's death. */
@@ -115,7 +116,11 @@ export function createPool(options: PoolOptions, events: PoolEvents): Pool {
     if (!starting) return;
     const words = error?.message ?? `exit code ${exitCode}, signal ${signal}; ${stderr}`;
     const missing = (error as NodeJS.ErrnoException | undefined)?.code === "ENOENT";
-    events.onStartFailure(worker.runtime, words, { missing, container: worker.container });
+    events.onStartFailure(worker.runtime, words, {
+      missing,
+      exhausted: isExhausted(error),
+      container: worker.container,
+    });
   };
 
   /** As it is on the node: in its container, if it has one, and on its cores. */
@@ -216,7 +221,8 @@ export function createPool(options: PoolOptions, events: PoolEvents): Pool {
         return spawn(runtime, kind);
       } catch (error) {
         // A full disk, or no descriptor left: the manager itself goes on.
-        events.onStartFailure(runtime, (error as Error).message, { missing: false, container: kind.container });
+        const how = { missing: false, exhausted: isExhausted(error), container: kind.container };
+        events.onStartFailure(runtime, (error as Error).message, how);
         return undefined;
       }
     },

@@ -30,7 +30,11 @@ export function createStartFailures(parts: StartFailuresParts): PoolEvents["onSt
       }
     }
   };
-  return (runtime, message, { missing, container }) => {
+  return (runtime, message, { missing, exhausted, container }) => {
+    if (exhausted) {
+      runtimes.failed(runtime, false);
+      return;
+    }
     // What is wrong with an image is its functions' own trouble.
     if (container) {
       failWaiting(runtime, container, message);

@@ -22,6 +22,8 @@ export type WatchdogOptions = {
   termBeforeMs: number;
 };
 
+const RESTART_MS = 100;
+
 /** Starts the watchdog. */
 export function startWatchdog(options: WatchdogOptions): Watchdog {
   const groups = new Set<number>();
@@ -42,11 +44,14 @@ export function startWatchdog(options: WatchdogOptions): Watchdog {
       env: scrubbedEnv(process.env, { NODE_COMPILE_CACHE: options.compileCache }),
     });
     child.stdin?.on("error", () => {});
-    child.on("error", () => {});
-    child.on("exit", () => {
-      // Without it nothing enforces the deadline, so there is always one.
-      if (!stopped) setTimeout(start, 100);
+    // Without it nothing enforces the deadline, so there is always one.
+    const again = () => {
+      if (!stopped) setTimeout(start, RESTART_MS);
+    };
+    child.on("error", () => {
+      if (child.pid === undefined) again();
     });
+    child.on("exit", again);
     say(`d ${at}`);
     for (const pid of groups) say(`+ ${pid}`);
   };

@@ -1,5 +1,5 @@
 /** Starts a worker process and speaks its frames (worker-frames.ts); knows nothing of tasks' owners or queues. */
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { lstatSync, mkdirSync, renameSync } from "node:fs";
 import { rm } from "node:fs/promises";
@@ -9,6 +9,7 @@ import type { Readable } from "node:stream";
 import { createFrameReader, encodeFrame, type Frame } from "../../protocol/frame.ts";
 import { BLOB_LIMIT_BYTES, INLINE_LIMIT_BYTES } from "../../protocol/task.ts";
 import type { ManagerToWorker } from "../../protocol/worker-frames.ts";
+import { spawnWithPipes } from "./exhaustion.ts";
 import { createMarkedStream, type MarkedStream } from "./marked-stream.ts";
 import type { OutputLimits } from "./output.ts";
 import { createPermits, type Permits } from "./permits.ts";
@@ -67,13 +68,14 @@ export function startWorkerProcess(
   const permits = createPermits(join(dir, "permits"));
   const token = randomBytes(16).toString("hex");
   const mark = `\u0000${randomBytes(12).toString("hex")}:`;
-  const child = spawn(command.file, command.args, {
-    cwd: join(dir, "cwd"),
-    env: { ...env, ...command.env, TMPDIR: join(dir, "tmp") },
-    detached: true,
-    stdio: ["ignore", "pipe", "pipe", "pipe", "pipe", permits.childFd],
-  });
-  permits.passed();
+  const child = startWith(permits, () =>
+    spawnWithPipes(command.file, command.args, {
+      cwd: join(dir, "cwd"),
+      env: { ...env, ...command.env, TMPDIR: join(dir, "tmp") },
+      detached: true,
+      stdio: ["ignore", "pipe", "pipe", "pipe", "pipe", permits.childFd],
+    }),
+  );
   const tasks = child.stdio[3] as Socket;
   const results = child.stdio[4] as Socket;
   const outputs = {
@@ -153,6 +155,18 @@ export function signalGroup(pid: number, name: NodeJS.Signals): void {
     process.kill(-pid, name);
   } catch {
     // ESRCH
+  }
+}
+
+/** The process gets its end of the permits; without a process nobody needs them. */
+function startWith(permits: Permits, start: () => ChildProcess): ChildProcess {
+  try {
+    return start();
+  } catch (error) {
+    permits.close();
+    throw error;
+  } finally {
+    permits.passed();
   }
 }
 
