@@ -118,7 +118,7 @@ export const Heartbeat = z.object({
       .nullable()
       .optional(),
     /** nodes that new blocks keep away from, and why */
-    excludedNodes: z.array(z.object({ node: z.string(), reason: z.string() })).optional(),
+    excludedNodes: z.array(z.object({ node: z.string(), reason: z.string(), until: z.number().optional() })).optional(),
     version: z.string(),
     host: z.string(),
     rssMb: z.number(),

@@ -12,12 +12,14 @@ import {
 import { type ConfigureOptions, configureEndpoint } from "../endpoint/configure.ts";
 import { addDeploy, addSiteCommands } from "../endpoint/deploy/command.ts";
 import { deployed } from "../endpoint/deploy/deployed.ts";
+import { listEndpoints } from "../endpoint/list.ts";
 import type { EndpointLogOptions } from "../endpoint/log-lines.ts";
 import { loginEndpoint } from "../endpoint/login.ts";
 import { showEndpointLog } from "../endpoint/logs.ts";
 import { showScript } from "../endpoint/script.ts";
-import { listEndpoints, showEndpoint } from "../endpoint/show.ts";
+import { type EndpointStatusOptions, showEndpoints } from "../endpoint/status.ts";
 import { collect, wholeNumber } from "../options.ts";
+import { addWatch } from "../output/watch.ts";
 
 /** `farcall endpoint`: the sites that run functions. */
 export function registerEndpointCommands(program: Command, context: CliContext): void {
@@ -27,13 +29,7 @@ export function registerEndpointCommands(program: Command, context: CliContext):
   addAgentCommands(group, context);
   addLogin(group, context);
   addSiteCommands(group, context);
-  addCommand(group, {
-    usage: "status <name>",
-    summary: "show an endpoint: its agent, its blocks, what waits",
-    examples: [["farcall endpoint status laptop", "by name or id"]],
-  })
-    .option("--no-site", "do not log in at the site of an endpoint that was deployed there")
-    .action((name: string, options: { json?: boolean; site: boolean }) => showEndpoint(context, name, options));
+  addStatus(group, context);
   addCommand(group, {
     usage: "script <name>",
     summary: "print exactly what would be submitted to the batch scheduler for a block",
@@ -132,6 +128,23 @@ function addAgentCommands(group: Command, context: CliContext): void {
     const there = await deployed(context, name);
     await (there ? there.restartAtSite(context, there.site, options) : restartEndpoint(context, name, options));
   });
+}
+
+function addStatus(group: Command, context: CliContext): void {
+  const command = addCommand(group, {
+    usage: "status [endpoint...]",
+    summary: "show endpoints: their agents, their blocks and jobs, what waits and why; all of them if none is named",
+    about:
+      "FOR is how long a block has been in its state, of a pending one since it was submitted; BUSY its slots; LEFT what remains of its walltime; REASON the scheduler's own words.",
+    examples: [
+      ["farcall endpoint status cluster", "by name or id"],
+      ["farcall endpoint status cluster --watch", "anew every 2 s, until Ctrl-C"],
+      ["farcall endpoint status cluster --json | jq '.summary.blocks[].job'", "the ids of its jobs"],
+    ],
+  });
+  addWatch(command)
+    .option("--no-site", "do not log in at the site of an endpoint that was deployed there")
+    .action((names: string[], options: EndpointStatusOptions) => showEndpoints(context, names, options));
 }
 
 function addLogin(group: Command, context: CliContext): void {

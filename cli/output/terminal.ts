@@ -6,7 +6,7 @@ import { cut, displayWidth } from "./text.ts";
 
 export type Style = "bold" | "dim" | "red" | "green" | "yellow" | "cyan";
 
-type Stream = NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
+type Stream = NodeJS.WritableStream & { isTTY?: boolean; columns?: number; rows?: number };
 
 export type Terminal = {
   /** columns of stdout; undefined when it is no terminal */
@@ -24,6 +24,8 @@ export type Terminal = {
   /** One line about what goes on, to stderr. */
   note(text: string): void;
   table<Row>(rows: readonly Row[], columns: readonly Column<Row>[]): void;
+  /** Replaces what is on the terminal; elsewhere the lines follow the earlier ones, after an empty one. */
+  screen(lines: readonly string[]): Promise<void>;
   /** Replaces the moving line on stderr; "" removes it. Does nothing without a terminal. */
   status(text: string): void;
 };
@@ -64,6 +66,14 @@ export function createTerminal(io: { stdout: Stream; stderr: Stream; env: Enviro
       const title = (text: string) => terminal.style("bold", text);
       for (const line of tableLines(rows, columns, { width: widthOf(stdout), title })) terminal.line(line);
     },
+    async screen(lines) {
+      const width = widthOf(stdout);
+      if (width === undefined || env.TERM === "dumb") return terminal.write(`${lines.join("\n")}\n\n`);
+      const rows = Math.max(1, (stdout.rows || Number(env.LINES) || 24) - 1);
+      const shown = lines.flatMap((line) => folded(line, width)).slice(0, rows);
+      // Line by line, so that nothing flickers.
+      stdout.write(`\x1b[H${shown.map((line) => `${line}\x1b[K\n`).join("")}\x1b[J`);
+    },
     status(text) {
       if (!animated || (text === "" && status === "")) return;
       status = "";
@@ -79,6 +89,18 @@ export function bar(done: number, width: number): string {
   const filled = Math.round(Math.min(1, Math.max(0, done)) * width);
   const text = "█".repeat(filled) + "░".repeat(width - filled);
   return displayWidth(text) === width ? text : "";
+}
+
+/** A line of any length as lines that fit; styled ones are made to fit by who styles them. */
+function folded(line: string, width: number): string[] {
+  const parts: string[] = [];
+  for (let rest = line; !line.includes("\x1b") && displayWidth(rest) > width; ) {
+    const part = cut(rest, width + 1).slice(0, -1);
+    parts.push(part);
+    rest = rest.slice(part.length);
+    line = rest;
+  }
+  return [...parts, line];
 }
 
 function usesColour(stream: Stream, env: Environment): boolean {

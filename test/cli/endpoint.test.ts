@@ -86,6 +86,19 @@ describe("farcall endpoint", () => {
     const { stdout } = await home.run(["endpoint", "status", "second"]);
     expect(stdout).toMatch(/^second: online, seen .* ago, epoch 1, id /);
     expect(stdout).toMatch(/here: its agent is process \d+/);
+    const all = await home.json<{ name: string }[]>(["endpoint", "status"]);
+    expect(all.map(({ name }) => name).sort()).toEqual(["laptop", "second"]);
+  });
+
+  it("shows it anew until it is interrupted, which is no failure", async () => {
+    const watching = home.start(["endpoint", "status", "--watch", "--every", "200ms", "second"]);
+    await expect
+      .poll(() => watching.stdout().match(/^second: online/gm)?.length ?? 0, { timeout: 20_000 })
+      .toBeGreaterThan(1);
+    watching.child.kill("SIGINT");
+    expect((await watching.done).code).toBe(EXIT.ok);
+    const unknown = await home.run(["endpoint", "status", "--watch", "third"]);
+    expect(unknown).toMatchObject({ code: EXIT.notFound, stdout: "" });
   });
 
   it("leaves the agent as it is when a restart would begin with a mistake in the configuration", async () => {
