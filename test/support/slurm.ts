@@ -6,6 +6,7 @@ import { hostname, tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { freePort } from "../../deploy/ports.ts";
 import { processesUnder } from "./processes.ts";
+import { type Accounting, accountingLines, startAccounting } from "./slurm-accounting.ts";
 import { waitFor } from "./wait-for.ts";
 
 const PROGRAMS = ["munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "sinfo"];
@@ -24,14 +25,27 @@ export type SlurmOptions = {
   cpusPerNode?: number;
   /** more lines of slurm.conf */
   conf?: readonly string[];
+  /** more of a node's line there, as `Gres=gpu:2`, by its number from 1 */
+  nodeConf?: (node: number) => string;
+  /** files beside slurm.conf by their names, as gres.conf; `@DIR@` in them is their directory */
+  files?: Readonly<Record<string, string>>;
+  /** called with that directory before anything starts */
+  prepare?: (dir: string) => void;
+  /** with slurmdbd on a MariaDB, both private */
+  accounting?: boolean;
 };
 
 export type Slurm = {
+  /** with slurm.conf */
+  dir: string;
   /** with SLURM_CONF, for the agent and for commands */
   env: Record<string, string>;
   run(...argv: string[]): string;
   stopController(): Promise<void>;
   startController(): Promise<void>;
+  /** of one with accounting */
+  stopAccounting(): Promise<void>;
+  startAccounting(): Promise<void>;
   stop(): Promise<void>;
 };
 
@@ -48,7 +62,13 @@ export async function startSlurm(options: SlurmOptions = {}): Promise<Slurm & As
   const ports = [await freePort()];
   for (let node = 1; node <= nodes; node++) ports.push(await freePort());
   writeFileSync(join(dir, "munge", "key"), randomBytes(128), { mode: 0o600 });
-  writeFileSync(conf, confOf({ dir, socket, ports, cpusPerNode, more: options.conf ?? [] }));
+  const port = options.accounting ? await freePort() : undefined;
+  const more = [...(options.conf ?? []), ...(port === undefined ? [] : accountingLines(port, socket))];
+  const { nodeConf = () => "" } = options;
+  writeFileSync(conf, confOf({ dir, socket, ports, cpusPerNode, nodeConf, more }));
+  for (const [name, text] of Object.entries(options.files ?? {}))
+    writeFileSync(join(dir, name), text.replaceAll("@DIR@", dir));
+  options.prepare?.(dir);
 
   const started: number[] = [];
   const daemon = (file: string, args: string[]) => {
@@ -69,10 +89,14 @@ export async function startSlurm(options: SlurmOptions = {}): Promise<Slurm & As
     controller = daemon("slurmctld", ["-D", "-f", conf]);
     await waitFor(() => /UP/.test(quiet(() => run("scontrol", "ping"))), { what: "slurmctld answers" });
   };
+  let accounting: Accounting | undefined;
   const slurm: Slurm = {
+    dir,
     env,
     run,
     startController,
+    stopAccounting: async () => accounting?.stopDaemon(),
+    startAccounting: async () => accounting?.startDaemon(),
     async stopController() {
       const stopping = controller;
       stopping?.kill("SIGTERM");
@@ -80,6 +104,7 @@ export async function startSlurm(options: SlurmOptions = {}): Promise<Slurm & As
     },
     async stop() {
       quiet(() => run("scancel", "--signal=KILL", "--full", "--user", userInfo().username));
+      await accounting?.stop();
       // The jobs that a stopped slurmd leaves running name its directory.
       for (const pid of [...started.reverse(), ...processesUnder(dir, "pid").map(Number)]) kill(pid);
       await waitFor(() => processesUnder(dir).length === 0, { what: "everything has ended" });
@@ -87,6 +112,7 @@ export async function startSlurm(options: SlurmOptions = {}): Promise<Slurm & As
     },
   };
   try {
+    if (port !== undefined) accounting = await startAccounting({ dir, port, socket, env });
     await startController();
     for (let node = 1; node <= nodes; node++) daemon("slurmd", ["-D", "-N", `n${node}`, "-f", conf]);
     const idle = () => quiet(() => run("sinfo", "-h", "-N", "-p", "debug", "-o", "%t")).match(/^idle$/gm)?.length;
@@ -103,9 +129,10 @@ function confOf(parts: {
   socket: string;
   ports: readonly number[];
   cpusPerNode: number;
+  nodeConf: (node: number) => string;
   more: readonly string[];
 }): string {
-  const { dir, socket, ports, cpusPerNode } = parts;
+  const { dir, socket, ports, cpusPerNode, nodeConf } = parts;
   const host = hostname().split(".")[0];
   const [controllerPort, ...nodePorts] = ports;
   return `${[
@@ -131,7 +158,7 @@ function confOf(parts: {
     "ReturnToService=2",
     ...nodePorts.map(
       (port, i) =>
-        `NodeName=n${i + 1} NodeHostname=${host} NodeAddr=127.0.0.1 Port=${port} CPUs=${cpusPerNode} RealMemory=1000`,
+        `NodeName=n${i + 1} NodeHostname=${host} NodeAddr=127.0.0.1 Port=${port} CPUs=${cpusPerNode} RealMemory=1000 ${nodeConf(i + 1)}`,
     ),
     "PartitionName=debug Nodes=ALL Default=YES MaxTime=INFINITE State=UP",
     ...parts.more,
