@@ -32,7 +32,8 @@ export function createStartFailures(parts: StartFailuresParts): PoolEvents["onSt
   };
   return (runtime, message, { missing, exhausted, container }) => {
     if (exhausted) {
-      runtimes.failed(runtime, false);
+      // Several that were tried at once have failed for one reason.
+      if (runtimes.mayStart(runtime)) runtimes.failed(runtime, false);
       return;
     }
     // What is wrong with an image is its functions' own trouble.

@@ -3,6 +3,7 @@ import collections
 import hashlib
 import os
 
+from .exhaustion import EXHAUSTED_RETRY_S, is_exhausted
 from .private import create_private
 
 #: files unused are kept up to this many bytes, as the next task often names the same
@@ -20,8 +21,8 @@ class _Incoming:
 class BlobsIn:
     """Keeps blobs in `directory` while tasks name them."""
 
-    def __init__(self, directory, send):
-        self.directory, self.send = directory, send
+    def __init__(self, loop, directory, send):
+        self.loop, self.directory, self.send = loop, directory, send
         self.entries = collections.OrderedDict()
 
     def get(self, request, done):
@@ -63,7 +64,7 @@ class BlobsIn:
             return
         if frame["offset"] == 0:
             self._close(entry)
-            entry.part = create_private(entry.path + ".part")
+            entry.part = self._begin(entry)
             entry.hash, entry.offset = hashlib.sha256(), 0
         if entry.part is None or entry.offset != frame["offset"]:
             return
@@ -81,6 +82,16 @@ class BlobsIn:
         waiting, entry.waiting = entry.waiting, []
         for done in waiting:
             done(entry.path, None)
+
+    def _begin(self, entry):
+        """None where there is no descriptor for it: what comes is passed over, and asked for again."""
+        try:
+            return create_private(entry.path + ".part")
+        except OSError as error:
+            if not is_exhausted(error):
+                raise
+            self.loop.call_later(EXHAUSTED_RETRY_S, self._ask, entry)
+            return None
 
     def failed(self, blob, message):
         entry = self.entries.get(blob)

@@ -4,6 +4,7 @@ import hashlib
 import os
 
 from .constants import BLOB_CHUNK_BYTES
+from .exhaustion import EXHAUSTED_RETRY_S, is_exhausted
 
 MAX_BACKLOG = 4 * BLOB_CHUNK_BYTES
 BACKLOG_WAIT_S = 0.005
@@ -41,7 +42,10 @@ class BlobsOut:
         try:
             act(mine, *arguments)
         except OSError as error:
-            self._done({"error": str(error)})
+            if is_exhausted(error):
+                self.loop.call_later(EXHAUSTED_RETRY_S, self._step, mine, act, *arguments)
+            else:
+                self._done({"error": str(error)})
 
     def _soon(self, mine, act, *arguments):
         self.loop.call_soon(self._step, mine, act, *arguments)

@@ -10,6 +10,7 @@ from .constants import INLINE_LIMIT_BYTES, WORKER_ENV
 from .container import leaving_sign, took_sign, why_not_started
 from .deaths import end_of_death, status_of
 from .environment import launcher_env, scrubbed_env
+from .exhaustion import is_exhausted, until_possible
 from .leftovers import cgroup_name
 from .memory import MemoryGuard
 from .on_nodes import launcher_of
@@ -56,6 +57,10 @@ class Commands:
         try:
             self.launch(run)
         except (OSError, ValueError, TypeError, TemplateError) as error:
+            if is_exhausted(error):
+                self.forget(run)
+                self.engine.on_exhausted(task, run.pins)
+                return
             missing = run.sign is not None and isinstance(error, FileNotFoundError)
             words = why_not_started(task.info.fn.container, str(error)) if missing else str(error)
             end = not_started("LOAD_ERROR", words)
@@ -112,6 +117,7 @@ class Commands:
         command = command if on_nodes else self.contained(run, command, env)
         process = start_process(command, {"cwd": home, "env": env, "cores": run.pins.cores, "cgroup": run.memory.cgroup})
         run.pid = run.memory.pid = process.pid
+        self.engine.pool.command_failures = 0
         self.engine.on_group(process.pid, True)
         for name, stream in (("stdout", process.stdout), ("stderr", process.stderr)):
             push = lambda data, name=name: self.on_data(run, name, data)  # noqa: E731
@@ -151,20 +157,24 @@ class Commands:
     def look(self, run):
         if run.status is not None and not run.sources and not run.finished:
             run.finished = True
-            self.finish(run, end_of_command(run))
+            end = end_of_command(run)
+            until_possible(self.node.loop, lambda: self.finish(run, end))
 
-    def finish(self, run, end):
+    def forget(self, run):
         del self.runs[run.task]
         run.memory.release()
+        shutil.rmtree(run.home, ignore_errors=True)
+
+    def finish(self, run, end):
         engine = self.engine
-        if run.pid is not None:
-            engine.on_group(run.pid, False)
-        engine.on_leftovers(run.name, None)
         if end.data is not None and len(end.data) > INLINE_LIMIT_BYTES:
             end.file = os.path.join(self.node.uploads, run.name)
             with create_private(end.file) as file:
                 file.write(end.data)
-        shutil.rmtree(run.home, ignore_errors=True)
+        self.forget(run)
+        if run.pid is not None:
+            engine.on_group(run.pid, False)
+        engine.on_leftovers(run.name, None)
         engine.free_command(run.task, run.pins)
         engine.on_end(run.task, end)
 

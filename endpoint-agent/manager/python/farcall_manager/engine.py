@@ -51,9 +51,9 @@ class Engine:
         self.queues = Queues(self.pinning.class_of)
         self.watches = Watches(link)
         self.outbox = Outbox(self.loop, link.send_bytes, lambda: not self.deadline.passed())
-        self.blobs_in, self.blobs_out = BlobsIn(blobs, link.send), BlobsOut(self.loop, link)
+        self.blobs_in, self.blobs_out = BlobsIn(self.loop, blobs, link.send), BlobsOut(self.loop, link)
         self.reports = Reports(config.block, self.outbox, self.blobs_out)
-        self.functions = Functions(code, lambda name: link.send({"kind": "need-function", "function": name}))
+        self.functions = Functions(self.loop, code, lambda name: link.send({"kind": "need-function", "function": name}))
         here = lambda asked: resources_here(asked, config.capacity)  # noqa: E731
         self.intake = Intake((self.functions, self.queues, self.blobs_in, here, config.env), self.on_end)
         self.pool, self.commands = Pool(node, self), Commands(node, self)
@@ -159,6 +159,12 @@ class Engine:
         self.pinning.release(pins)
         self.resources.release(task.info.resources)
         self.schedule()
+
+    def on_exhausted(self, task, pins):
+        """A command could not be started for want of descriptors or processes: it waits again."""
+        self.pool.command_exhausted()
+        self.free_command(task, pins)
+        self.on_unstarted([task])
 
     def on_start_failure(self, runtime, message, missing, count):
         if missing:

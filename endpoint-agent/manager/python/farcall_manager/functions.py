@@ -3,6 +3,7 @@ import hashlib
 import json
 import os
 
+from .exhaustion import EXHAUSTED_RETRY_S, is_exhausted
 from .hold import RunTime
 from .private import create_private
 
@@ -36,8 +37,8 @@ class KnownFunction:
 class Functions:
     """Files go to `cache_dir`, which several managers of a node share."""
 
-    def __init__(self, cache_dir, ask):
-        self.cache_dir, self.ask, self.known = cache_dir, ask, {}
+    def __init__(self, loop, cache_dir, ask):
+        self.loop, self.cache_dir, self.ask, self.known = loop, cache_dir, ask, {}
 
     def get(self, function_id):
         """The function of that id; asks the agent for it when it is not known."""
@@ -60,7 +61,13 @@ class Functions:
             fn.template = code.decode("utf-8", "replace")
         else:
             fn.file = os.path.join(self.cache_dir, definition["code"] + EXTENSIONS[definition["runtime"]])
-            _keep(fn.file, code)
+            try:
+                _keep(fn.file, code)
+            except OSError as error:
+                if not is_exhausted(error):
+                    raise
+                self.loop.call_later(EXHAUSTED_RETRY_S, self.ask, function_id)
+                return fn
         fn.state = "ready"
         return fn
 

@@ -9,9 +9,12 @@ import time
 
 from .cgroup import members, remove_cgroups
 from .constants import WORKER_ENV
+from .exhaustion import is_exhausted
 
 #: how long searches are gathered: one look at /proc serves them all
 GATHER_S = 0.1
+#: what was killed may wait in the kernel, for a file server that is dead (FAULTS.md A10): it is looked at less and less often
+GATHER_MAX_S = 30.0
 END_TRIES = 20
 END_WAIT_S = 0.01
 VARIABLE = (WORKER_ENV + "=").encode("ascii")
@@ -40,7 +43,9 @@ def find_by_worker(prefixes, ancestor=None):
 def process_ids():
     try:
         return [int(name) for name in os.listdir("/proc") if name.isdigit()]
-    except OSError:
+    except OSError as error:
+        if is_exhausted(error):
+            raise
         return []
 
 
@@ -48,7 +53,9 @@ def _names_worker(pid, wanted):
     try:
         with open("/proc/%d/environ" % pid, "rb") as file:
             environment = file.read()
-    except OSError:
+    except OSError as error:
+        if is_exhausted(error):
+            raise  # not seen is not dead
         return False  # it ended while it was looked at, or belongs to somebody else
     at = environment.find(VARIABLE)
     return at >= 0 and any(environment.startswith(text, at) for text in wanted)
@@ -58,7 +65,9 @@ def _info_of(pid):
     try:
         with open("/proc/%d/stat" % pid, "rb") as file:
             stat = file.read().decode("latin-1")
-    except OSError:
+    except OSError as error:
+        if is_exhausted(error):
+            raise
         return None
     fields = stat[stat.rindex(")") + 2:].split(" ")
     return None if fields[0] == "Z" else (pid, int(fields[1]), int(fields[3]))
@@ -103,10 +112,20 @@ def kill_leftovers(prefixes):
 def kill_all(prefix):
     """Kills everything of a manager that ends, and waits the moment that it takes."""
     for _ in range(END_TRIES):
-        killed = kill_leftovers([prefix])
+        killed = _attempt(lambda: kill_leftovers([prefix]))
         if remove_cgroups(cgroup_name(prefix)) and killed == 0:
             return
         time.sleep(END_WAIT_S)
+
+
+def _attempt(search):
+    """None where there is no descriptor to look with."""
+    try:
+        return search()
+    except OSError as error:
+        if not is_exhausted(error):
+            raise
+        return None
 
 
 def _kill(pid):
@@ -123,11 +142,12 @@ class Sweeper:
     def __init__(self, loop, nonce, on_killed):
         self.loop, self.nonce, self.on_killed = loop, nonce, on_killed
         self.ended = []
+        self.waited = {}  # of those that were looked for already, how long ago
 
     def search(self, name, worker=None):
         prefix = "%s/%s\0" % (self.nonce, name)
         if worker is not None:
-            killed = sum(map(_kill, left_behind(find_by_worker([prefix], worker), worker)))
+            killed = _attempt(lambda: sum(map(_kill, left_behind(find_by_worker([prefix], worker), worker))))
             if killed:
                 self.on_killed(killed)
             return
@@ -140,12 +160,15 @@ class Sweeper:
 
     def sweep(self):
         names, self.ended = self.ended, []
-        killed = kill_leftovers(names)
-        if killed:
-            self.on_killed(killed)
-            # What is killed may need a moment to be gone, and its cgroup stays until then.
+        killed = _attempt(lambda: kill_leftovers(names))
+        if killed == 0:
             for name in names:
-                self.gather(name)
-        else:
-            for name in names:
+                self.waited.pop(name, None)
                 remove_cgroups(cgroup_name(name))
+            return
+        if killed is not None:
+            self.on_killed(killed)
+        # What is killed may need a moment to be gone, and its cgroup stays until then.
+        for name in names:
+            wait = self.waited[name] = min(GATHER_MAX_S, 2 * self.waited.get(name, GATHER_S / 2))
+            self.loop.call_later(wait, self.gather, name)

@@ -10,9 +10,17 @@ class Permits:
 
     def __init__(self, path):
         os.mkfifo(path, 0o600)
-        self.fd = os.open(path, os.O_RDWR | os.O_NONBLOCK)
-        self.child_fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-        os.unlink(path)
+        fds = []
+        try:
+            for access in (os.O_RDWR, os.O_RDONLY):
+                fds.append(os.open(path, access | os.O_NONBLOCK))
+        except OSError:
+            for fd in fds:
+                os.close(fd)
+            raise
+        finally:
+            os.unlink(path)
+        self.fd, self.child_fd = fds
         self.open = True
 
     def passed(self):

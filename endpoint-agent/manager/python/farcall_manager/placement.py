@@ -31,7 +31,7 @@ class Placement:
                 return  # later tasks wait, so that what this one needs becomes free
 
     def place_commands(self, queue):
-        while queue.first() and self.resources.fits(queue.resources):
+        while queue.first() and self.pool.may_start_command() and self.resources.fits(queue.resources):
             pins = self.take_pins(queue)
             if pins is None:
                 return

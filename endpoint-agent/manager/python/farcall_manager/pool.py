@@ -7,6 +7,7 @@ from .clock import now_ms
 from .constants import WORKER_ENV
 from .container import containers_of
 from .environment import scrubbed_env
+from .exhaustion import is_exhausted
 from .leftovers import cgroup_name
 from .memory import MemoryGuard, OomCount
 from .worker import Worker
@@ -38,9 +39,20 @@ class Pool:
         self.node, self.engine = node, engine
         self.workers, self.count = [], 0
         self.failures, self.not_before = 0, 0.0
+        self.command_failures, self.commands_not_before = 0, 0.0
 
     def may_start(self):
         return now_ms() >= self.not_before
+
+    def may_start_command(self):
+        return now_ms() >= self.commands_not_before
+
+    def command_exhausted(self):
+        """There was no descriptor or process for a command: the next is tried later."""
+        backoff = min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** min(self.command_failures, 20))
+        self.command_failures += 1
+        self.commands_not_before = now_ms() + backoff
+        self.node.loop.call_later((backoff + 1) / 1000, self.engine.schedule)
 
     def spawn(self, runtime, kind):
         """None when it could not even be tried, which counts as a failed start."""
@@ -58,7 +70,7 @@ class Pool:
         except OSError as error:
             worker.memory.release()
             # No interpreter, a full disk, or no descriptor left: the manager itself goes on.
-            self.failed(worker, str(error), error.errno == errno.ENOENT)
+            self.failed(worker, str(error), error.errno == errno.ENOENT, is_exhausted(error))
             return None
         worker.memory.pid = worker.process.pid
         self.workers.append(worker)
@@ -81,9 +93,9 @@ class Pool:
         if worker.state == "starting":
             self.kill(worker, {"kind": "stop", "why": "it did not start in time"}, 0)
 
-    def failed(self, worker, message, missing):
+    def failed(self, worker, message, missing, exhausted=False):
         """What does not start is tried less and less often; a missing interpreter is found out at once and costs nothing."""
-        if worker.container:
+        if worker.container and not exhausted:
             # What is wrong with an image is its functions' own trouble.
             self.node.loop.call_soon(self.engine.fail_waiting, worker.runtime, worker.container, message)
             return
@@ -92,7 +104,8 @@ class Pool:
         self.not_before = now_ms() + backoff
         loop = self.node.loop
         loop.call_later((backoff + 1) / 1000, self.engine.schedule)
-        loop.call_soon(self.engine.on_start_failure, worker.runtime, message, missing, self.failures)
+        if not exhausted:
+            loop.call_soon(self.engine.on_start_failure, worker.runtime, message, missing, self.failures)
 
     def kill(self, worker, reason, grace_ms=None):
         if worker.killed:

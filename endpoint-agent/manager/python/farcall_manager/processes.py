@@ -50,7 +50,7 @@ def start_process(argv, options):
         for number, fd in enumerate(fds, TASKS_FD):
             os.dup2(fd, number)
 
-    process = subprocess.Popen(
+    process = _popen(
         argv, cwd=options["cwd"], env=options["env"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         bufsize=0, start_new_session=True, preexec_fn=before_exec if fds or cores or cgroup else None,
         pass_fds=tuple(range(TASKS_FD, TASKS_FD + len(fds))),
@@ -58,6 +58,14 @@ def start_process(argv, options):
     for stream in (process.stdout, process.stderr):
         os.set_blocking(stream.fileno(), False)
     return process
+
+
+def _popen(argv, **options):
+    try:
+        return subprocess.Popen(argv, **options)
+    except subprocess.SubprocessError as error:
+        # What went wrong in the child before its exec.
+        raise OSError(str(error))
 
 
 def signal_group(pid, number):

@@ -35,8 +35,7 @@ class WorkerProcess:
         mark = b"\0" + binascii.hexlify(os.urandom(12)) + b":"
         self.exited, self.status, self.gone = False, None, False
         self.permits = Permits(os.path.join(self.dir, "permits"))
-        tasks, tasks_child = socket.socketpair()
-        self.results, results_child = socket.socketpair()
+        tasks, tasks_child, self.results, results_child = self.sockets()
         env = dict(options["env"], TMPDIR=os.path.join(self.dir, "tmp"))
         passed = (tasks_child.fileno(), results_child.fileno(), self.permits.child_fd)
         try:
@@ -71,6 +70,20 @@ class WorkerProcess:
         node.children.watch(self.process, self.on_status)
         setup = {"kind": "setup", "token": self.token, "mark": mark.decode("ascii"), "dir": os.path.join(self.dir, "out")}
         self.send(dict(setup, inlineLimit=INLINE_LIMIT_BYTES, blobLimit=BLOB_LIMIT_BYTES))
+
+    def sockets(self):
+        """Two pairs, or none and no permits either."""
+        made = []
+        try:
+            for _ in range(2):
+                made.extend(socket.socketpair())
+        except OSError:
+            for sock in made:
+                sock.close()
+            self.permits.passed()
+            self.permits.close()
+            raise
+        return made
 
     def send(self, header, chunks=()):
         self.tasks.write(encode_frame(header, chunks))
