@@ -6,6 +6,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { Farcall } from "../../sdk/index.ts";
 import { judge, readEvidence, witness } from "../support/evidence.ts";
 import { startOwnAgent } from "../support/own-agent.ts";
+import { limitProcesses, whyNoProcessLimit } from "../support/process-limit.ts";
 import { startStack } from "../support/stack.ts";
 import { waitFor } from "../support/wait-for.ts";
 
@@ -51,6 +52,36 @@ describe.skipIf(process.platform !== "linux")("an agent that may open few files"
     const { starts, overlaps } = judge(readEvidence(evidence));
     expect(overlaps).toEqual([]);
     expect([...starts.values()].filter((count) => count > 1)).toEqual([]);
+    expect(agent.running()).toBe(true);
+  });
+
+  it("A9: with 64 files in all, and at times no process to spare, all calls end, each in one attempt", async () => {
+    const policy = { workersPerNode: 1, maxBlocks: 4 };
+    const stack = await startStack({ endpoints: [{ name: "laptop", config: { node: { cores: 1 }, policy } }] });
+    const farcall = new Farcall({ url: stack.url, token: stack.token });
+    cleanup.push(async () => {
+      await farcall.close();
+      await stack.stop();
+    });
+    await stack.kill("agent");
+    const dir = stack.endpoints[0]?.dir ?? "";
+    let limit: Awaited<ReturnType<typeof limitProcesses>> | undefined;
+    cleanup.push(() => limit?.remove());
+    const agent = await startOwnAgent({ dir, command: ["prlimit", "--nofile=64", "--"] });
+    cleanup.push(agent.stop);
+    const evidence = join(stack.dir, "evidence");
+    const run = farcall.function(witness, { name: "witness" });
+    if (!whyNoProcessLimit()) limit = await limitProcesses(agent.pid);
+    limit?.none();
+    const keys = Array.from({ length: 300 }, (_, i) => `k${i}`);
+    const calls = Promise.all(keys.map((key) => run(evidence, key, 20)));
+    const trouble = async () => JSON.stringify((await farcall.endpoints.get("laptop")).summary ?? {});
+    if (limit) await waitFor(async () => (await trouble()).includes("EAGAIN"), { what: "the trouble to be said" });
+    expect(agent.running(), agent.log().slice(-2_000)).toBe(true);
+    limit?.any();
+    expect(await calls).toEqual(keys);
+    const { starts, overlaps } = judge(readEvidence(evidence));
+    expect([overlaps, [...starts.values()].filter((count) => count > 1)]).toEqual([[], []]);
     expect(agent.running()).toBe(true);
   });
 });

@@ -1,22 +1,12 @@
 /** FAULTS.md A9: a manager that may open few files or start few processes: it waits, and is well again when it may. */
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { readdirSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
 import { MANAGERS } from "../../support/managers.ts";
-import { waitFor } from "../../support/wait-for.ts";
+import { limitProcesses, whyNoProcessLimit } from "../../support/process-limit.ts";
 import { registerProgram } from "./programs.ts";
 import { startTestAgent, type TestAgent } from "./test-agent.ts";
-
-function removed(group: string): boolean {
-  try {
-    rmdirSync(group);
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 /** So long it has nothing to spare: several tries of everything fall into it. */
 const SHORTAGE_MS = 1_500;
@@ -77,31 +67,18 @@ describe.skipIf(process.platform !== "linux").each(MANAGERS)("a manager without 
     await allEnd(ids);
   });
 
-  const pids = "/sys/fs/cgroup/pids";
-  const mayLimit = (() => {
-    try {
-      mkdirSync(join(pids, "farcall-test-probe"));
-      rmdirSync(join(pids, "farcall-test-probe"));
-      return true;
-    } catch {
-      return false;
-    }
-  })();
-  // Root is above `prlimit --nproc`; the kernel's answer is the same EAGAIN.
-  it.skipIf(!mayLimit)(
+  it.skipIf(whyNoProcessLimit())(
     "A9: no process: what needs one waits, nothing fails, all ends when there are some",
     async () => {
       const same = await setUp();
-      const group = join(pids, `farcall-test-${agent.manager.pid}`);
-      mkdirSync(group);
-      cleanup.push(() => waitFor(() => removed(group), { what: "the end of its processes" }));
-      writeFileSync(join(group, "cgroup.procs"), String(agent.manager.pid));
-      writeFileSync(join(group, "pids.max"), readFileSync(join(group, "pids.current")));
+      const limit = await limitProcesses(agent.manager.pid as number);
+      cleanup.push(limit.remove);
+      limit.none();
       const ids = submitAll(same);
       await sleep(SHORTAGE_MS);
       expect([agent.manager.exitCode, agent.manager.signalCode], agent.log()).toEqual([null, null]);
       expect([...agent.results.values()].filter(({ failure }) => failure)).toEqual([]);
-      writeFileSync(join(group, "pids.max"), "max");
+      limit.any();
       await allEnd(ids);
     },
   );
