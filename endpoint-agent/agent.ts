@@ -1,24 +1,24 @@
 /** The agent: one endpoint's tasks between the gateway and its managers. Wires the parts; decides little itself. */
 import { join } from "node:path";
-import type { LeaseHeader, ResultEntry } from "../protocol/batch.ts";
+import type { LeaseHeader } from "../protocol/batch.ts";
 import type { ErrorBody } from "../protocol/errors.ts";
 import type { HeldLease, WorkMessage } from "../protocol/messages.ts";
 import { createAdoption } from "./adoption.ts";
+import type { BlockEnd } from "./block-steps.ts";
 import type { Blocks } from "./blocks.ts";
 import { uptimeMs } from "./clock.ts";
 import type { Settings } from "./config.ts";
 import type { Connection } from "./connection.ts";
 import { createControl } from "./control.ts";
-import { crashPoint } from "./crash-point.ts";
 import { demandOf } from "./demand.ts";
-import { hopelessEntry, lostEntry, returnedEntry, takenEntry } from "./ends.ts";
 import { createFrameRouter } from "./frame-router.ts";
 import type { GatewayHttp } from "./gateway-http.ts";
 import { createGatewayWire } from "./gateway-wire.ts";
 import { startHeartbeats } from "./heartbeat.ts";
-import { createTaskTable, type HeldTask } from "./held-task.ts";
+import { createTaskTable } from "./held-task.ts";
 import type { Epoch } from "./hello.ts";
 import { createInbound } from "./inbound.ts";
+import { createIntake } from "./intake.ts";
 import { createInterchange } from "./interchange.ts";
 import type { Journal } from "./journal.ts";
 import { createJournalWatch } from "./journal-watch.ts";
@@ -27,19 +27,17 @@ import type { Log } from "./log.ts";
 import type { ManagerHello } from "./manager.ts";
 import type { ManagerLink, ManagerLinkHandlers } from "./manager-link.ts";
 import { createManagers, DEAD_AFTER_DEADLINE_MS, type Managers } from "./managers.ts";
-import { createPull } from "./pull.ts";
 import { createRelay } from "./relay.ts";
-import { tasksPerBlock } from "./scaler.ts";
 import { summaryOf } from "./summary.ts";
 import { oncePerTurn } from "./turn.ts";
 import { unstick } from "./unstick.ts";
 import { createUploads } from "./uploads.ts";
-import { roomFor } from "./window.ts";
+import { createWorkEnds } from "./work-ends.ts";
 
 export type BlocksParts = {
   managers: Managers;
   demand(): Record<string, number>;
-  onGone(block: string, end: { reason: string; taken: boolean }): void;
+  onGone(block: string, end: BlockEnd): void;
   onChange(): void;
 };
 
@@ -113,68 +111,64 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   };
   const outbox = createJournaledOutbox({ epoch, wire, journal, table, onRefused: refused });
 
-  const end = (tasks: readonly HeldTask[], entryOf: (task: HeldTask) => ResultEntry) => {
-    for (const task of tasks) {
-      const entry = entryOf(task);
-      interchange.ended(task);
-      outbox.addResult(entry, new Uint8Array(0));
-    }
-    turn();
-  };
-  const hopeless = (classKey: string) => tasksPerBlock(classKey, settings) === 0;
-  const { policy, node } = settings;
-  const pull = createPull({
+  const pull = createIntake({
     epoch,
-    publish: wire,
-    roomOf: (classKey, recent) =>
-      roomFor(interchange.classes.of(classKey), {
-        managers: interchange.managers,
-        classes: interchange.classes.all(),
-        heldBytes: interchange.heldBytes,
-        recent,
-        closed: draining || journal.trouble !== undefined,
-        hopeless: hopeless(classKey),
-      }),
-    countUpTo: () => policy.maxBlocks * policy.nodesPerBlock * policy.workersPerNode,
-    onTasks(header: LeaseHeader, body) {
-      if (interchange.accept(header, body).some((spec) => hopeless(spec.class.key))) {
-        end(
-          interchange.takeQueued((spec) => hopeless(spec.class.key)),
-          (task) => hopelessEntry(task, node),
-        );
-      }
-      if (draining) end(interchange.takeQueued(), returnedEntry);
-      crashPoint("tasks-received");
-      turn();
-    },
+    wire,
+    interchange,
+    settings,
+    closed: () => draining || journal.trouble !== undefined,
+    end: (tasks, entryOf) => ends.end(tasks, entryOf),
+    draining: () => draining,
+    turn,
     onWaiting: () => blocks.evaluate(),
     onSuperseded: () => heartbeats.beat(),
   });
 
-  const inbound = createInbound({ table, interchange, outbox, onEnded: pull.ended, turn });
+  const inbound = createInbound({
+    table,
+    interchange,
+    outbox,
+    onEnded: pull.ended,
+    onWorked: (manager) => blocks.worked(manager),
+    onTakenAway: (entry, manager) => ends.takenAway(entry, manager),
+    turn,
+  });
   const managers = createManagers({
     table,
     interchange,
     journal,
     log,
-    workersPerNode: policy.workersPerNode,
+    workersPerNode: settings.policy.workersPerNode,
     secretOf: (block) => (fenced ? undefined : blocks.secretOf(block)),
     deadlineAt: () => heartbeats.deadlineAt,
     provenDead: options.provenDead,
-    onFrame: createFrameRouter({ endpoint, inbound, interchange, relay, uploads, connection, log, turn }),
+    isExcluded: (name) => blocks.isExcluded(name),
+    onFrame: createFrameRouter({
+      endpoint,
+      inbound,
+      interchange,
+      relay,
+      uploads,
+      connection,
+      log,
+      onBroken: (manager, reason) => blocks.broken(manager, reason),
+      turn,
+    }),
     onChange(manager) {
-      if (manager.link) blocks.connected(manager.hello.block);
+      if (manager.unwelcome) blocks.unwelcome(manager);
+      else if (manager.link) blocks.connected(manager.hello.block);
       else uploads.forget(manager);
       blocks.check();
     },
     onSettled: (manager) => adoption.seen(manager),
     turn,
   });
+  const ends = createWorkEnds({ interchange, outbox, managers, turn });
   const blocks = options.blocks({
     managers,
-    demand: () => demandOf(pull.waiting, interchange),
-    onGone(block, { reason, taken }) {
-      end(managers.lost(block), (task) => (taken ? takenEntry(task, block) : lostEntry(task, { block, reason })));
+    demand: () => demandOf(pull.waiting, interchange, ends.returning),
+    onGone(block, how) {
+      ends.blockGone(block, how);
       adoption.gone(block);
     },
     onChange: () => heartbeats.beatSoon(),
@@ -209,7 +203,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     log.info(drain ? "draining: nothing new is taken" : "not draining any more");
     if (pulling && !fenced) pull.open();
     if (drain) {
-      end(interchange.takeQueued(), returnedEntry);
+      ends.returnQueued();
       blocks.close({ force: false });
     } else blocks.reopen();
     heartbeats.beat();
@@ -236,10 +230,8 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   const housekeeping = setInterval(() => {
     checkJournal();
     managers.checkSilence();
-    for (const { manager, tasks } of managers.takeDead()) {
-      const { block, node } = manager.hello;
-      end(tasks, (task) => lostEntry(task, { block, reason: `the manager of node ${node} is dead` }));
-    }
+    ends.buryDead();
+    ends.returnStranded();
     unstick(interchange.managers, uptimeMs());
     blocks.evaluate();
   }, HOUSEKEEPING_MS);
@@ -273,7 +265,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     hurry: () => blocks.close({ force: true }),
     async kill() {
       draining = true;
-      end(interchange.takeQueued(), returnedEntry);
+      ends.returnQueued();
       for (const manager of interchange.managers) manager.link?.send({ kind: "stop" });
       blocks.close({ force: true });
       await blocks.ended();

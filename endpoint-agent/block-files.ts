@@ -8,6 +8,7 @@ import type { Settings } from "./config.ts";
 import { LAUNCH_SCRIPT } from "./launcher/launch-script.ts";
 import { launchers } from "./launcher/launchers.ts";
 import { managerCommand } from "./launcher/manager-command.ts";
+import { type FailedNode, readNodeEnds } from "./launcher/node-ends.ts";
 import { nodeScript } from "./launcher/node-script.ts";
 import { BLOCK_ENV, type ManagerConfig, type ManagerDial } from "./manager-config.ts";
 import type { BlockRequest } from "./provider/port.ts";
@@ -22,6 +23,8 @@ export type BlockFiles = {
   /** Undefined when the block has none; throws when that cannot be known. */
   secretOf(block: string): string | undefined;
   remove(block: string): void;
+  /** Nodes whose manager, or what comes before it, ended with an error, as they have written down themselves. */
+  failedNodes?(block: string): FailedNode[];
 };
 
 export type BlockFilesOptions = {
@@ -138,6 +141,7 @@ export function createBlockFiles(options: BlockFilesOptions): BlockFiles {
       if (known !== undefined) secrets.set(block, known);
       return known;
     },
+    failedNodes: (block) => readNodeEnds(dirOf(block), (node) => join(options.logDir, `${block}-${node}.log`)),
     remove(block) {
       secrets.delete(block);
       // Not waited for: the disk may hang (FAULTS.md A10).

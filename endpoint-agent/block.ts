@@ -9,7 +9,8 @@ import type { BlockSnapshot } from "./scaler.ts";
 import { SCALE } from "./units.ts";
 
 export type Block = BlockRecord & {
-  state: "pending" | "running" | "draining" | "stopping" | "killed";
+  /** `lost`: its scheduler has given it up; what it had may still run, until its end is proven */
+  state: "pending" | "running" | "draining" | "stopping" | "killed" | "lost";
   /** when it got into this state, on the clock that counts suspend */
   since: number;
   /** the provider's or the system's own words */
@@ -22,6 +23,10 @@ export type Block = BlockRecord & {
   held: boolean;
   /** since when its cancelled job does not end; undefined while it is wanted */
   cancelledAt: number | undefined;
+  /** its nodes whose manager has failed, each counted once */
+  readonly failedNodes: Set<number>;
+  /** it has done what it was asked for */
+  proven: boolean;
 };
 
 /** Tasks that its managers have. */
@@ -70,14 +75,16 @@ export function newBlock(policy: Settings["policy"]): Block {
     adopted: false,
     held: false,
     cancelledAt: undefined,
+    failedNodes: new Set(),
+    proven: false,
   };
 }
 
 /** A block of an earlier run; whether its managers had connected is not known, so that its end is no failure. */
 export function adoptedBlock(record: BlockRecord): Block {
   const since = uptimeMs();
-  const fresh = { state: "pending", since, reason: null, held: false, cancelledAt: undefined } as const;
-  return { ...record, ...fresh, connected: true, adopted: true };
+  const fresh = { state: "pending", since, reason: null, held: false, cancelledAt: undefined, proven: false } as const;
+  return { ...record, ...fresh, connected: true, adopted: true, failedNodes: new Set() };
 }
 
 /** One word for people. */

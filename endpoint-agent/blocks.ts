@@ -1,14 +1,17 @@
 /** Starts, watches and ends blocks, as the scaler decides (DESIGN.md sections 4 and 5). */
 import type { Heartbeat } from "../protocol/messages.ts";
-import { adoptedBlock, type Block, busyOf, endOf, newBlock, recordOf, snapshotOf, summaryOfBlock } from "./block.ts";
+import { type BadNodes, createBadNodes } from "./bad-nodes.ts";
+import { adoptedBlock, type Block, endOf, snapshotOf, summaryOfBlock } from "./block.ts";
 import type { BlockFiles } from "./block-files.ts";
-import { endOfBlock, enter, isUnwanted, minutesOverdue, nextStep } from "./block-steps.ts";
+import { createGrowth } from "./block-growth.ts";
+import { type BlockEnd, endOfBlock, enter, isUnwanted } from "./block-steps.ts";
+import { createWatch } from "./block-watch.ts";
 import { type Breaker, failingOf } from "./breaker.ts";
-import { uptimeMs } from "./clock.ts";
+import { uptimeMs, wallTime } from "./clock.ts";
 import type { Settings } from "./config.ts";
-import { crashPoint } from "./crash-point.ts";
 import type { Journal } from "./journal.ts";
 import type { Log } from "./log.ts";
+import type { Manager } from "./manager.ts";
 import type { Managers } from "./managers.ts";
 import { oneAtATime } from "./one-at-a-time.ts";
 import type { JobStatus, Provider } from "./provider/port.ts";
@@ -19,13 +22,14 @@ export type BlocksOptions = {
   provider: Provider;
   files: BlockFiles;
   journal: Journal;
-  managers: Managers;
+  managers: Pick<Managers, "of">;
   breaker: Breaker;
+  badNodes?: BadNodes;
   log: Log;
   /** tasks that want slots, by resource class */
   demand(): Record<string, number>;
-  /** its end is proven: what its managers had is lost; `taken`: the site ended it, which is nobody's fault */
-  onGone(block: string, end: { reason: string; taken: boolean }): void;
+  /** its end is proven: what its managers had is lost, or was taken, which is nobody's fault */
+  onGone(block: string, end: BlockEnd): void;
   /** there is something new to tell of them */
   onChange(): void;
 };
@@ -38,11 +42,21 @@ export type Blocks = {
   secretOf(block: string): string | undefined;
   /** A manager of the block has connected. */
   connected(block: string): void;
+  /** A manager has run its first task. */
+  worked(manager: Manager): void;
+  /** Whether managers on this node are let go. */
+  isExcluded(node: string): boolean;
+  /** A manager has said that it cannot work on its node. */
+  broken(manager: Manager, reason: string): void;
+  /** A manager came up on a node that is excluded. */
+  unwelcome(manager: Manager): void;
   /** Starts nothing any more and lets the blocks end. */
   close(options: { force: boolean }): void;
   /** Takes `close` back. */
   reopen(): void;
   summary(): Heartbeat["summary"]["blocks"];
+  /** Nodes that new blocks keep away from, and where no work is placed. */
+  excludedNodes(): NonNullable<Heartbeat["summary"]["excludedNodes"]>;
   readonly count: number;
   readonly trouble: string | null;
   /** The failures in a row, from the first one on. */
@@ -52,18 +66,17 @@ export type Blocks = {
   stop(): void;
 };
 
-/** A cancelled block that is still there after this is killed, unless the provider says otherwise. */
-const CANCEL_MS = 10_000;
 const MIN_CHECK_MS = 50;
+
 /** Takes over the journal's blocks and begins to look after them. */
 export function createBlocks(options: BlocksOptions): Blocks {
-  const { provider, files, journal, managers, breaker, log, settings } = options;
+  const { provider, files, journal, managers, breaker, badNodes = createBadNodes(), log, settings } = options;
+  const { policy } = settings;
   const blocks = new Map<string, Block>();
   let begun = false;
   let closed = false;
   let stopped = false;
   let lastDemandAt = uptimeMs();
-  let growing = false;
   let checkDueAt = Number.POSITIVE_INFINITY;
   let idleDueAt: number | undefined;
   let timer: NodeJS.Timeout | undefined;
@@ -83,7 +96,10 @@ export function createBlocks(options: BlocksOptions): Blocks {
       demand,
       node: settings.node,
       begun,
-      blocks: [...blocks.values()].map((block) => snapshotOf(block, { managers: managers.of(block.id), lastDemandAt })),
+      // What the scheduler has lost takes no place there, and takes no work here.
+      blocks: [...blocks.values()]
+        .filter(({ state }) => state !== "lost")
+        .map((block) => snapshotOf(block, { managers: managers.of(block.id), lastDemandAt })),
     };
   };
 
@@ -91,52 +107,35 @@ export function createBlocks(options: BlocksOptions): Blocks {
     if (stopped) return;
     if (!closed) {
       const now = snapshot();
-      const { start, stop } = decide(now, settings.policy);
-      idleDueAt = nextIdleEnd(now, settings.policy);
+      const { start, stop } = decide(now, policy);
+      idleDueAt = nextIdleEnd(now, policy);
       for (const id of stop) drain(blocks.get(id) as Block);
-      if (start > 0) void grow();
+      if (start > 0) void growth.grow().then(schedule);
     }
     schedule();
   };
 
-  /** One after the other: a scheduler that refuses the first is not asked for two hundred more. */
-  const grow = async () => {
-    if (growing) return;
-    growing = true;
-    const may = () => !stopped && !closed && !journal.trouble && breaker.mayTry(uptimeMs());
-    while (may() && decide(snapshot(), settings.policy).start > 0) {
-      begun = true;
-      await submit();
-    }
-    growing = false;
-    schedule();
-  };
-
-  const submit = async () => {
-    const block = newBlock(settings.policy);
-    blocks.set(block.id, block);
-    try {
-      // First: a submission whose answer is lost is looked for, not repeated (FAULTS.md B12); a disk that hangs is met here (A10).
-      await journal.append([recordOf(block)]);
-      block.job = await provider.submit(files.prepare(block));
-      crashPoint("block-submitted");
-      await journal.append([recordOf(block)]);
-      log.info({ block: block.id, job: block.job }, "block submitted");
-      if (closed) cancel(block, { force: true });
-    } catch (error) {
-      log.error({ err: error, block: block.id }, "a block cannot be submitted");
-      failed((error as Error).message);
-      enter(block, "stopping");
-      block.reason = (error as Error).message;
-    }
-    options.onChange();
-    void check();
-  };
-
-  const failed = (reason: string) => {
-    breaker.failed(uptimeMs(), reason);
-    if (breaker.trouble !== null) log.error({ trouble: breaker.trouble }, "blocks are held back");
-  };
+  const growth = createGrowth({
+    blocks,
+    policy,
+    provider,
+    files,
+    journal,
+    breaker,
+    badNodes,
+    log,
+    wanted() {
+      const { start } = decide(snapshot(), policy);
+      begun ||= start > 0;
+      return start;
+    },
+    closed: () => stopped || closed,
+    onSubmitted(block) {
+      if (closed && block.state === "pending") cancel(block, { force: true });
+      options.onChange();
+      void check();
+    },
+  });
 
   const drain = (block: Block, why = "nothing waits for it") => {
     log.info({ block: block.id, why }, "block let go");
@@ -150,6 +149,7 @@ export function createBlocks(options: BlocksOptions): Blocks {
   };
 
   const cancel = (block: Block, { force }: { force: boolean }) => {
+    if (block.state === "lost") return;
     enter(block, force ? "killed" : "stopping");
     block.cancelledAt ??= block.since;
     if (block.job === null) return;
@@ -158,11 +158,16 @@ export function createBlocks(options: BlocksOptions): Blocks {
       .catch((error) => log.warn({ err: error, block: block.id }, "cancel failed"));
   };
 
-  const gone = (block: Block, { reason, taken }: Pick<JobStatus, "reason" | "taken">) => {
+  const gone = (block: Block, known: JobStatus) => {
     blocks.delete(block.id);
-    const end = endOfBlock(block, { reason, taken, now: uptimeMs(), endsAt: endOf(managers.of(block.id)) });
+    const end = endOfBlock(block, { ...known, now: uptimeMs(), endsAt: endOf(managers.of(block.id)) });
     log[isUnwanted(block) ? "info" : "warn"]({ block: block.id, ...end }, "block ended");
-    if (end.failed) failed(end.reason);
+    if (end.failed) {
+      // Of several nodes, those that have said so; of one, where it came up.
+      const [first, ...more] = files.failedNodes?.(block.id).filter(({ node }) => !block.failedNodes.has(node)) ?? [];
+      growth.failed(end.reason, block.nodes === 1 ? (known.node ?? first?.host) : first?.host);
+      for (const { host, reason } of more) badNodes.failed(host, reason, uptimeMs());
+    }
     options.onGone(block.id, end);
     options.onChange();
     files.remove(block.id);
@@ -171,69 +176,32 @@ export function createBlocks(options: BlocksOptions): Blocks {
     evaluate();
   };
 
-  /** Looks for the job of a submission that was not answered. */
-  const look = async (block: Block) => {
-    const job = await provider.find(block.id);
-    if (!blocks.has(block.id)) return;
-    if (job === undefined) return gone(block, { reason: block.reason ?? "it was never started" });
-    block.job = job;
-    await journal.append([recordOf(block)]);
-    log.info({ block: block.id, job }, "found the job of a submission that was not answered");
-    if (closed) cancel(block, { force: true });
-    // The submission failed only for us: it is there, so it is used.
-    else if (block.state === "stopping") block.state = "pending";
-  };
-
-  const apply = (block: Block, known: JobStatus) => {
-    if (known.state === "gone") return gone(block, known);
-    const waits = block.state === "pending";
-    if (waits && known.state === "running") enter(block, "running");
-    const held = known.state === "held";
-    if (!isUnwanted(block) && (block.reason !== known.reason || block.held !== held)) {
-      block.reason = known.reason;
-      block.held = held;
-      options.onChange();
-    }
-    if (!known.hopeless || !waits) return;
-    log.error({ block: block.id, reason: known.reason }, "the block would never start: it is cancelled");
-    failed(`${known.reason ?? "it"}: it would never start`);
-    cancel(block, { force: false });
+  /** Its node is to blame, and once for each block: the block would go on for ever to get work that it cannot do. */
+  const blame = (manager: Manager, reason: string) => {
+    const { block: id, node, host } = manager.hello;
+    const block = blocks.get(id);
+    if (!block || block.failedNodes.has(node)) return;
+    block.failedNodes.add(node);
+    growth.failed(reason, host);
     options.onChange();
+    void check();
   };
 
-  const checkOnce = async () => {
-    for (const block of blocks.values()) {
-      if (block.job !== null || (block.state === "pending" && !block.adopted)) continue;
-      await look(block).catch((err) => log.debug({ err, block: block.id }, "its job is not known yet"));
-    }
-    const jobs = [...blocks.values()].filter((block) => block.job !== null);
-    const status = jobs.length === 0 ? undefined : await provider.status(jobs.map((block) => block.job as string));
-    for (const block of jobs) {
-      if (!blocks.has(block.id)) continue;
-      const known = status?.get(block.job as string);
-      // Unknown: nothing was said, so nothing changes (DESIGN.md promise 5).
-      if (known !== undefined) apply(block, known);
-      if (blocks.has(block.id)) advance(block);
-    }
-  };
-
-  const advance = (block: Block) => {
-    const own = managers.of(block.id);
-    const now = uptimeMs();
-    if (!isUnwanted(block) && own.length > 0 && own.every(({ draining }) => draining))
-      drain(block, "its managers drain");
-    const cancelGraceMs = provider.cancelGraceMs ?? CANCEL_MS;
-    const step = nextStep(block, { now, busy: busyOf(own), endsAt: endOf(own), cancelGraceMs });
-    if (step === "drain") drain(block, "its walltime ends soon");
-    else if (step !== undefined) cancel(block, { force: step === "kill" });
-    const minutes = step === "kill" ? minutesOverdue(block, now) : undefined;
-    if (minutes === undefined) return;
-    log.error({ block: block.id, job: block.job, minutes }, "ALERT: the block was cancelled again and does not end");
-  };
-
+  const watch = createWatch({
+    blocks,
+    policy,
+    provider,
+    files,
+    managers,
+    journal,
+    breaker,
+    log,
+    closed: () => closed,
+    acts: { drain, cancel, gone, failed: growth.failed, changed: options.onChange },
+  });
   const check = oneAtATime(async () => {
     if (stopped) return;
-    await checkOnce().catch((error) => log.warn({ err: error }, "the provider does not say how the blocks are"));
+    await watch().catch((error) => log.warn({ err: error }, "the provider does not say how the blocks are"));
     checkDueAt = Number.POSITIVE_INFINITY;
     schedule();
   });
@@ -264,9 +232,19 @@ export function createBlocks(options: BlocksOptions): Blocks {
       if (!block) return;
       if (block.state === "pending") enter(block, "running");
       block.connected = true;
-      breaker.succeeded();
+      breaker.hopeful();
       options.onChange();
     },
+    worked({ hello }) {
+      badNodes.good(hello.host);
+      const block = blocks.get(hello.block);
+      if (!block || block.proven) return;
+      block.proven = true;
+      breaker.succeeded();
+    },
+    isExcluded: (node) => badNodes.isExcluded(node, uptimeMs()),
+    broken: blame,
+    unwelcome: (manager) => blame(manager, `its node ${manager.hello.host} is excluded`),
     close({ force }) {
       closed = true;
       for (const block of blocks.values()) {
@@ -280,6 +258,7 @@ export function createBlocks(options: BlocksOptions): Blocks {
       evaluate();
     },
     summary: () => [...blocks.values()].map((block) => summaryOfBlock(block, managers.of(block.id))),
+    excludedNodes: () => badNodes.excluded(uptimeMs()).map((one) => ({ ...one, until: wallTime(one.until) })),
     get count() {
       return blocks.size;
     },

@@ -7,7 +7,11 @@ export type Breaker = {
   mayTry(now: number): boolean;
   /** When to look again; undefined when nothing holds it back. */
   nextTry(now: number): number | undefined;
-  failed(now: number, reason: string): void;
+  /** `from`: the node that it was the fault of, and whether blocks keep away from it from now on. */
+  failed(now: number, reason: string, from?: { node: string; excluded: boolean }): void;
+  /** A block is there. If it fails all the same, that counts with the failures before. */
+  hopeful(): void;
+  /** A block is there and does its work. */
   succeeded(): void;
   /** Why no block starts, once it has opened. */
   readonly trouble: string | null;
@@ -32,27 +36,42 @@ export function createBreaker(options: BreakerOptions): Breaker {
   let failures = 0;
   let until = Number.NEGATIVE_INFINITY;
   let reason = "";
+  let hope = false;
+  /** of the failures in a row; "" for one that is no node's fault */
+  const nodes = new Set<string>();
   return {
     mayTry: (now) => now >= until,
     nextTry: (now) => (now >= until ? undefined : until),
-    failed(now, why) {
+    failed(now, why, from) {
       failures++;
+      hope = false;
       reason = why;
+      nodes.add(from?.node ?? "");
       const beyond = failures - FAILURES_TO_OPEN;
+      // One bad node among good ones: the next block comes up elsewhere. If that fails too, it is no single bad node.
+      const elsewhere = from?.excluded === true && nodes.size === 1;
       const wait =
-        beyond < 0 ? options.firstWaitMs * 2 ** (failures - 1) : options.openWaitMs * 2 ** Math.min(beyond, 20);
+        beyond < 0 || elsewhere
+          ? options.firstWaitMs * 2 ** Math.min(failures - 1, FAILURES_TO_OPEN)
+          : options.openWaitMs * 2 ** Math.min(beyond, 20);
       // Jitter, so that agents that failed together do not try together.
       until = now + Math.min(options.maxWaitMs, wait) * (0.75 + options.random() / 4);
     },
-    succeeded() {
-      failures = 0;
+    hopeful() {
+      hope = true;
       until = Number.NEGATIVE_INFINITY;
     },
+    succeeded() {
+      failures = 0;
+      hope = false;
+      until = Number.NEGATIVE_INFINITY;
+      nodes.clear();
+    },
     get trouble() {
-      return failures >= FAILURES_TO_OPEN ? `${failures} blocks in a row failed: ${reason}` : null;
+      return !hope && failures >= FAILURES_TO_OPEN ? `${failures} blocks in a row failed: ${reason}` : null;
     },
     get failing() {
-      return failures === 0 ? null : { failures, reason, until };
+      return hope || failures === 0 ? null : { failures, reason, until };
     },
   };
 }

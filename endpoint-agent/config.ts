@@ -25,6 +25,10 @@ export const PolicyConfig = z
     }),
     maxIdleTimeMs: count.default(120_000).meta({ description: "How long a block may be idle before it is let go." }),
     walltimeMs: milliseconds.optional().meta({ description: "How long a block may live. Default: no limit." }),
+    maxQueueTimeMs: milliseconds.optional().meta({
+      description:
+        "A block that waits in the scheduler's queue for longer is cancelled and counts as a failure; the next one is asked for as the next of provider.alternatives, if there are any. Default: no limit.",
+    }),
   })
   .refine((policy) => policy.minBlocks <= policy.maxBlocks, {
     path: ["minBlocks"],

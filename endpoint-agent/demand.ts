@@ -2,15 +2,17 @@
 import { DEFAULT_RESOURCES, resourceClass } from "../protocol/task.ts";
 import type { Interchange } from "./interchange.ts";
 
-/** Tasks that wait at the gateway and tasks that are here, by resource class. */
+/** Tasks that wait at the gateway, tasks that are here, and those on their way back from here, by resource class. */
 export function demandOf(
   waiting: Readonly<Record<string, number>>,
   interchange: Pick<Interchange, "classes" | "managers">,
+  returning: Readonly<Record<string, number>> = {},
 ): Record<string, number> {
   const demand: Record<string, number> = { ...waiting };
   for (const { key, unfinished } of interchange.classes.all()) {
     if (unfinished > 0) demand[key] = (demand[key] ?? 0) + unfinished;
   }
+  for (const [key, count] of Object.entries(returning)) demand[key] = Math.max(demand[key] ?? 0, count);
   // What was adopted after a restart has no known class; it keeps its block by itself, being there.
   let adopted = 0;
   for (const manager of interchange.managers) for (const task of manager.tasks) if (!task.spec) adopted++;

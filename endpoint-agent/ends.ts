@@ -1,7 +1,10 @@
 /** Results that the agent itself writes, for tasks that no manager can report any more. */
 import type { ResultEntry } from "../protocol/batch.ts";
-import type { Resources } from "../protocol/task.ts";
+import type { ErrorCode } from "../protocol/errors.ts";
+import type { Resources, TaskFailure } from "../protocol/task.ts";
+import type { BlockEnd } from "./block-steps.ts";
 import type { HeldTask } from "./held-task.ts";
+import type { TakenCause } from "./provider/port.ts";
 
 /** A task whose manager is known to be dead. It may have been started, unless its start was still being asked for. */
 export function lostEntry(task: HeldTask, { block, reason }: { block: string; reason: string }): ResultEntry {
@@ -16,15 +19,43 @@ export function lostEntry(task: HeldTask, { block, reason }: { block: string; re
   };
 }
 
-/** A task whose block the site ended: whether it had started or not, that counts no attempt (DESIGN.md, placement). */
-export function takenEntry(task: HeldTask, block: string): ResultEntry {
+/**
+ * A task whose manager died before it had begun to work: the trouble of its node, and no attempt (FAULTS.md B15). That it
+ * cannot go on so for ever is up to the count of hand-outs (PROTOCOL.md rule 11).
+ */
+export function unbegunEntry(task: HeldTask, block: string): ResultEntry {
   if (task.spec?.atMostOnce && !task.granted) return returnedEntry(task);
-  return { id: task.id, lease: task.lease, outcome: "returned", started: true, length: 0, block };
+  return { id: task.id, lease: task.lease, outcome: "returned", length: 0, block };
 }
+
+/** A task whose block the site ended: that is recorded, and counts against nothing but its own budget (DESIGN.md, placement). */
+export function takenEntry(task: HeldTask, { block, end }: { block: string; end: BlockEnd }): ResultEntry {
+  if (task.spec?.atMostOnce && !task.granted) return returnedEntry(task);
+  // Whether it had begun is not known, which counts as a start (PROTOCOL.md rule 11).
+  return { id: task.id, lease: task.lease, outcome: "returned", failure: takenFailure(block, end), length: 0, block };
+}
+
+/** Why the site ended a block, as the history of a task has it. */
+export function takenFailure(block: string, { cause, reason }: Pick<BlockEnd, "cause" | "reason">): TaskFailure {
+  return { code: cause ? CODES[cause] : "BLOCK_ENDED", message: `block ${block}: ${reason}` };
+}
+
+const CODES: Readonly<Record<TakenCause, ErrorCode>> = {
+  preempted: "PREEMPTED",
+  walltime: "WALLTIME",
+  cancelled: "BLOCK_CANCELLED",
+  "node-failed": "NODE_FAIL",
+};
 
 /** A task that never started: it is queued again and counts no attempt. */
 export function returnedEntry({ id, lease }: Pick<HeldTask, "id" | "lease">): ResultEntry {
   return { id, lease, outcome: "returned", started: false, length: 0 };
+}
+
+/** One that was handed out for a slot that has gone: not its doing, however often that happens. */
+export function strandedEntry(task: Pick<HeldTask, "id" | "lease">): ResultEntry {
+  const failure = { code: "BLOCK_ENDED" as const, message: "the slot that it was for went with its block" };
+  return { ...returnedEntry(task), failure };
 }
 
 /** A task that no node of this endpoint can hold. */

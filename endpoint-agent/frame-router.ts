@@ -18,6 +18,8 @@ export type FrameRouterParts = {
   uploads: Uploads;
   connection: Connection;
   log: Log;
+  /** it cannot work on its node */
+  onBroken(manager: Manager, reason: string): void;
   turn(): void;
 };
 
@@ -51,6 +53,7 @@ export function createFrameRouter(parts: FrameRouterParts) {
       case "bye":
         manager.draining = true;
         log.info({ block: manager.hello.block, reason: frame.reason }, "manager says goodbye");
+        if (frame.broken) parts.onBroken(manager, frame.reason);
         break;
     }
   };

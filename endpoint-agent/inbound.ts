@@ -1,4 +1,5 @@
 /** What managers report: results, starts, and tasks given back. */
+import type { ResultEntry } from "../protocol/batch.ts";
 import type { ManagerToAgent } from "../protocol/manager-frames.ts";
 import { nowMs, uptimeMs } from "./clock.ts";
 import { crashPoint } from "./crash-point.ts";
@@ -14,6 +15,10 @@ export type InboundOptions = {
   outbox: Outbox;
   /** tasks of the class have ended, so there is room and the rate is known better */
   onEnded(classKey: string, tasks: number): void;
+  /** a manager has run its first task */
+  onWorked?(manager: Manager): void;
+  /** what ran comes back because the node is being taken away; its entry may be completed */
+  onTakenAway?(entry: ResultEntry, manager: Manager): void;
   turn(): void;
 };
 
@@ -63,6 +68,11 @@ export function createInbound(options: InboundOptions): Inbound {
         table.add(adoptedTask([entry.id, entry.lease], undefined));
       }
       entry.block ??= manager.hello.block;
+      if (entry.outcome === "returned" && entry.started && !entry.failure) options.onTakenAway?.(entry, manager);
+      else if (!manager.proven && ran(entry)) {
+        manager.proven = true;
+        options.onWorked?.(manager);
+      }
       outbox.addResult(entry, body.subarray(offset, offset + length), safe);
       offset += length;
     }
@@ -118,4 +128,9 @@ export function createInbound(options: InboundOptions): Inbound {
       settled.clear();
     },
   };
+}
+
+/** Whether user code came to an end of its own. */
+function ran({ outcome, started, ranMs }: ResultEntry): boolean {
+  return outcome === "succeeded" || (outcome === "failed" && (started === true || ranMs !== undefined));
 }

@@ -28,6 +28,12 @@ export type Manager = {
   readonly receipts: Receipts;
   link: ManagerLink | undefined;
   draining: boolean;
+  /** when it said hello; on the clock that counts suspend */
+  readonly since: number;
+  /** it has run a task */
+  proven: boolean;
+  /** its node is excluded: it gets no work */
+  unwelcome: boolean;
   /** on the clock that counts suspend; null without walltime */
   expiresAt: number | null;
   /** last frame of it; on the same clock */
@@ -55,6 +61,9 @@ export function createManager(hello: ManagerHello, options: { workers: number; n
     receipts: createReceipts(),
     link: undefined,
     draining: false,
+    since: options.now,
+    proven: false,
+    unwelcome: false,
     expiresAt: hello.remainingMs === null ? null : options.now + hello.remainingMs,
     lastSeenAt: options.now,
     progressAt: options.now,

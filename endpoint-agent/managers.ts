@@ -25,6 +25,8 @@ export type ManagersOptions = {
   deadlineAt(): number;
   /** whether a manager that is not connected is known to be dead, with all that it started */
   provenDead(manager: ManagerHello, silentMs: number): boolean;
+  /** whether its node is one where managers fail (FAULTS.md B15) */
+  isExcluded?(node: string): boolean;
   /** every frame but hello and beat */
   onFrame(manager: Manager, frame: ManagerToAgent, body: Uint8Array): void;
   /** a manager came, or lost its connection, or says goodbye: look at its block */
@@ -39,7 +41,7 @@ export type Managers = {
   accept(link: ManagerLink): ManagerLinkHandlers;
   of(block: string): Manager[];
   /** Forgets the managers of a block whose end is proven; returns the tasks that they had. */
-  lost(block: string): HeldTask[];
+  lost(block: string): { manager: Manager; tasks: HeldTask[] }[];
   /** Forgets managers that died while their block goes on; returns the tasks that they had. */
   takeDead(): { manager: Manager; tasks: HeldTask[] }[];
   /** Closes the connections of those that have not said anything for a while. */
@@ -93,10 +95,22 @@ export function createManagers(options: ManagersOptions): Managers {
     }
     const safe = manager.receipts.current();
     if (safe > 0) link.send({ kind: "taken", message: safe });
+    if (!known && hello.holds.length === 0 && options.isExcluded?.(hello.host)) return letGo(manager);
     if (!known) void record(manager);
     log.info({ block: hello.block, node: hello.node, pid: hello.pid, holds: keep.length }, "manager connected");
     options.onChange(manager);
     options.turn();
+    return manager;
+  };
+
+  /** Before it has any work. The other nodes of its block go on. */
+  const letGo = (manager: Manager) => {
+    const { block, node, host } = manager.hello;
+    log.warn({ block, node, host }, "a manager came up on an excluded node: it is let go");
+    manager.draining = true;
+    manager.unwelcome = true;
+    manager.link?.send({ kind: "drain" });
+    options.onChange(manager);
     return manager;
   };
 
@@ -229,13 +243,13 @@ export function createManagers(options: ManagersOptions): Managers {
     },
     of: (block) => [...byNonce.values()].filter((manager) => manager.hello.block === block),
     lost(block) {
-      const tasks: HeldTask[] = [];
+      const lost: { manager: Manager; tasks: HeldTask[] }[] = [];
       for (const [nonce, manager] of byNonce) {
         if (manager.hello.block !== block) continue;
         byNonce.delete(nonce);
-        tasks.push(...drop(manager));
+        lost.push({ manager, tasks: drop(manager) });
       }
-      return tasks;
+      return lost;
     },
     takeDead() {
       const dead: { manager: Manager; tasks: HeldTask[] }[] = [];

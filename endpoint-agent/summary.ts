@@ -19,6 +19,7 @@ export type SummaryParts = {
 
 /** The endpoint in a few numbers. */
 export function summaryOf(parts: SummaryParts): Heartbeat["summary"] {
+  const excludedNodes = parts.blocks.excludedNodes();
   const managers = [...parts.interchange.managers].filter((manager) => manager.link);
   return {
     state: parts.draining ? "draining" : "running",
@@ -28,6 +29,7 @@ export function summaryOf(parts: SummaryParts): Heartbeat["summary"] {
     maxBlocks: parts.settings.policy.maxBlocks,
     trouble: parts.journal.trouble ?? parts.blocks.trouble,
     failing: parts.blocks.failing() ?? null,
+    ...(excludedNodes.length > 0 ? { excludedNodes } : {}),
     version: parts.version,
     host: hostname(),
     rssMb: rssMb(),

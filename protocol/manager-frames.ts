@@ -57,8 +57,8 @@ export type ManagerToAgent =
     }
   /** live output of a watched task; the body is the bytes */
   | { kind: "log"; task: string; lease: number; stream: "stdout" | "stderr"; offset: number; end?: boolean }
-  /** the manager ends by itself: drained, walltime, idle */
-  | { kind: "bye"; reason: string };
+  /** the manager ends by itself: drained, walltime, idle. `broken`: it cannot work on this node, as no worker starts there */
+  | { kind: "bye"; reason: string; broken?: true };
 
 export type AgentToManager =
   | {

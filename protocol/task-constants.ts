@@ -62,5 +62,9 @@ export const DEFAULTS = {
   maxAttempts: 3,
   /** hand-outs without an end after which a task is POISON (PROTOCOL.md rule 11) */
   maxHandOuts: 10,
+  /** attempts that the site may take away, by preemption, walltime or a cancel of the block */
+  maxTaken: 100,
+  /** nodes that may fail under a task */
+  maxNodeFailures: 3,
   retentionMs: 14 * 86_400_000,
 } as const;

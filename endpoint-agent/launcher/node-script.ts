@@ -4,6 +4,7 @@ import { shellWord } from "../shell-word.ts";
 import { INCARNATIONS } from "./launch-script.ts";
 import { RANK_VARIABLES } from "./launchers.ts";
 import { MPIEXEC_VARIABLES } from "./mpiexec.ts";
+import { NOTE_END } from "./node-ends.ts";
 
 export type NodeScriptOptions = {
   launcher: LauncherConfig["type"];
@@ -49,7 +50,8 @@ fi
 export ${mark.variable}=${shellWord(mark.prefix)}"$node"
 [ -n "$FARCALL_ENDS_AT" ] || FARCALL_ENDS_AT=$(cat "$current/ends-at" 2>/dev/null)
 export FARCALL_ENDS_AT
-farcall_dir=$dir farcall_node=$node
+farcall_dir=$dir farcall_node=$node farcall_end=$current/end-$node
+${NOTE_END}
 
 ${init === undefined ? "" : `# workers.init\n${init}\n# end of workers.init\n`}
 scratch=${options.scratch === undefined ? `"\${TMPDIR:-/tmp}"` : shellWord(options.scratch)}

@@ -38,6 +38,8 @@ const watchdog = startWatchdog({
   termBeforeMs: deadline.termBeforeMs,
 });
 let session: Session | undefined;
+/** No worker starts on this node. */
+let broken = false;
 const link: ManagerLink = dialAgent(whereTo, authorization({ block: config.block, secret }), {
   onRefused: () => lifetime.stop("refused: this block is not wanted", EXIT_DO_NOT_RESTART),
   onOpen: () => session?.onOpen(),
@@ -61,6 +63,7 @@ const engine = createEngine({
   onLeftovers: createSweeper(nonce, (killed) => log.info({ killed }, "killed what user code left running")),
   onBroken(message) {
     log.error(message);
+    broken = true;
     lifetime.drain(message);
   },
 });
@@ -68,7 +71,7 @@ const onDrain = () => session?.beat();
 const { killGraceMs: graceMs } = config.limits;
 const lifetime = createLifetime({ engine, deadline, graceMs, onDrain }, (reason, exitCode) => {
   log.info({ reason }, "the manager ends");
-  if (session?.welcomed()) link.send({ kind: "bye", reason });
+  if (session?.welcomed()) link.send({ kind: "bye", reason, ...(broken ? { broken } : {}) });
   session?.stop();
   void link.close().then(() => {
     killAll(`${nonce}/`);

@@ -17,9 +17,14 @@ export type BlockRequest = {
   env: Readonly<Record<string, string>>;
   /** 0700, the block's own, on a file system that its nodes see */
   dir: string;
+  /** nodes that it is not to come up on, where the provider can say so */
+  exclude?: readonly string[];
 };
 
-export type JobState = "pending" | "running" | "held" | "gone";
+/** `lost`: the scheduler has given it up, and whether its processes have ended is not known. It takes no place there any more. */
+export type JobState = "pending" | "running" | "held" | "lost" | "gone";
+/** Why a site ended a block. */
+export type TakenCause = "preempted" | "walltime" | "cancelled" | "node-failed";
 /** `reason` is the scheduler's own word, for people. */
 export type JobStatus = {
   state: JobState;
@@ -28,6 +33,10 @@ export type JobStatus = {
   hopeless?: true;
   /** gone: the site ended it, by walltime, preemption or a cancel; work that it had counts no attempt */
   taken?: true;
+  /** taken, or lost: why, where the scheduler says it */
+  cause?: TakenCause;
+  /** the node that it came up on, if that is one and known */
+  node?: string;
 };
 
 export type Provider = {
@@ -37,6 +46,8 @@ export type Provider = {
   readonly cancelGraceMs?: number;
   /** Why nothing is known of the jobs, in the scheduler's own words; null while it answers. */
   readonly trouble?: string | null;
+  /** It keeps blocks away from nodes that a request excludes. */
+  readonly excludesNodes?: boolean;
   /** Asks for a block. When it rejects, whether the block exists is unknown: `find` tells. */
   submit(request: BlockRequest): Promise<JobId>;
   /**

@@ -21,6 +21,9 @@ export type Facts = {
   deaths: number;
   /** hand-outs since an attempt of it last ended, this one included */
   handOuts: number;
+  /** attempts that the site took away, and among them those whose node failed */
+  taken: number;
+  nodeFailures: number;
   atMostOnce: boolean;
   retries: number;
   retryDelayMs: number;
@@ -43,8 +46,8 @@ export type Verdict = {
 } & (
   | { to: "failed"; failure: TaskFailure }
   | { to: "waiting"; delayMs: number; failure: TaskFailure }
-  /** `counted`: an attempt ended; otherwise the hand-out left no trace */
-  | { to: "queued"; counted: boolean }
+  /** `counted`: an attempt ended; otherwise the hand-out left no trace; `free`: it does not even count as a hand-out */
+  | { to: "queued"; counted: boolean; free?: true }
 );
 
 /** A retry waits no longer than this. */
@@ -66,11 +69,20 @@ const DEADLY: ReadonlySet<ErrorCode> = new Set(["WORKER_LOST", "EXITED", "SIGNAL
 /** Failures before any user code ran: no attempt. */
 const BEFORE_START: ReadonlySet<ErrorCode> = new Set(["LOAD_ERROR", "FUNCTION_GONE", "BLOB_GONE", "NO_SUCH_RESOURCES"]);
 
+/** What the site does, and no task: such attempts are recorded and bounded for themselves (FAULTS.md B4, B5). */
+const TAKEN: ReadonlySet<ErrorCode> = new Set(["PREEMPTED", "WALLTIME", "BLOCK_CANCELLED", "NODE_FAIL", "BLOCK_ENDED"]);
+
+/** Whether the site took away what failed so. */
+export function isTaken(failure: Pick<TaskFailure, "code"> | undefined): boolean {
+  return failure !== undefined && TAKEN.has(failure.code);
+}
+
 /** Decides what becomes of the task. */
 export function judge(facts: Facts, end: HandOutEnd): Verdict {
   const started = facts.running || end.started;
   if (end.outcome === "failed") return judgeFailure(facts, end, started);
   if (end.outcome === "lost" && started !== false) return judgeLoss(facts, end.failure);
+  if (end.failure && isTaken(end.failure)) return judgeTaken(facts, end.failure, started);
   return judgeReturn(facts, started === true);
 }
 
@@ -100,6 +112,25 @@ function judgeLoss(facts: Facts, said: TaskFailure | undefined): Verdict {
   if (deaths >= MAX_DEATHS) return { ...base, to: "failed", failure: poison(deaths, failure) };
   if (base.losses >= facts.maxAttempts) return { ...base, to: "failed", failure };
   return { ...base, to: "queued", counted: true, failure };
+}
+
+/** An unknown start counts as one (PROTOCOL.md rule 11). A task that its node fails under again and again may be why it does. */
+function judgeTaken(facts: Facts, failure: TaskFailure, started: boolean | undefined): Verdict {
+  const base = tally(facts);
+  // An at-most-once task whose start is not committed was never handed to a worker (rule 10).
+  if (started === false || (facts.atMostOnce && !started))
+    return { ...base, to: "queued", counted: false, free: true, failure: null };
+  const attempt = counted(facts);
+  if (facts.atMostOnce) return { ...base, attempt, to: "failed", failure: maybeRan(failure) };
+  const over = (times: number, what: string) => {
+    const message = `${what} ${times} times; the last time: ${failure.message}`;
+    return { ...base, attempt, to: "failed" as const, failure: { ...failure, message } };
+  };
+  if (failure.code === "NODE_FAIL" && facts.nodeFailures + 1 >= DEFAULTS.maxNodeFailures) {
+    return over(facts.nodeFailures + 1, "its node failed");
+  }
+  if (facts.taken + 1 >= DEFAULTS.maxTaken) return over(facts.taken + 1, "its block was taken away");
+  return { ...base, attempt, to: "queued", counted: true, failure };
 }
 
 function judgeReturn(facts: Facts, started: boolean): Verdict {

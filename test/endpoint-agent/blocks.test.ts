@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
+import { createBadNodes } from "../../endpoint-agent/bad-nodes.ts";
 import type { BlockFiles } from "../../endpoint-agent/block-files.ts";
 import { createBlocks } from "../../endpoint-agent/blocks.ts";
 import { createBreaker, FAILURES_TO_OPEN } from "../../endpoint-agent/breaker.ts";
@@ -73,6 +74,7 @@ async function setUp(policy: Record<string, unknown>, journalFile?: string) {
     remove: () => {},
   };
   const breaker = createBreaker({ firstWaitMs: 10, openWaitMs: 400, maxWaitMs: 1_000, random: () => 0 });
+  const badNodes = createBadNodes();
   const start = () => {
     const blocks = createBlocks({
       settings: settle(EndpointConfig.parse({ name: "x", policy: { workersPerNode: 1, ...policy } })),
@@ -81,6 +83,7 @@ async function setUp(policy: Record<string, unknown>, journalFile?: string) {
       journal,
       managers: { of: (block: string) => managers.filter(({ hello }) => hello.block === block) } as never,
       breaker,
+      badNodes,
       log: { debug() {}, info() {}, warn() {}, error() {}, fatal() {} } as never,
       demand: () => demand,
       onChange: () => {},
@@ -89,7 +92,7 @@ async function setUp(policy: Record<string, unknown>, journalFile?: string) {
     cleanup.push(() => blocks.stop());
     return blocks;
   };
-  return { start, journal, demand, gone, managers, breaker, ...fake };
+  return { start, journal, demand, gone, managers, breaker, badNodes, ...fake };
 }
 
 describe("blocks", () => {

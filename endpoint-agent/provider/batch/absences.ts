@@ -1,5 +1,5 @@
 /** Jobs that the scheduler's lists no longer have: unknown, until something proves their end (FAULTS.md B11). */
-import type { JobId, JobStatus } from "../port.ts";
+import type { JobId, JobStatus, TakenCause } from "../port.ts";
 import type { CommandOutput, Dialect, ListedJob } from "./dialect.ts";
 import type { List } from "./listing.ts";
 import { parseJobId } from "./names.ts";
@@ -27,7 +27,7 @@ export function answers(contact: Contact | undefined, { now, answerMs }: Pick<Ti
 }
 
 /** `given`: the scheduler has given it up, in these words, though its processes may live, if it is not `settled` that they do not. */
-export type Absent = { job: JobId; given: string | undefined; settled: boolean };
+export type Absent = { job: JobId; given: string | undefined; cause?: TakenCause | undefined; settled: boolean };
 
 export type Absences = {
   /** Lists that were asked for before this need not know the job. */
@@ -36,7 +36,7 @@ export type Absences = {
   over(job: JobId): void;
   /** It has ended. */
   forget(job: JobId): void;
-  /** Those whose end is proven. */
+  /** Those whose end is proven, and those that the scheduler has given up. */
   judge(absent: readonly Absent[], list: List): Promise<Map<JobId, JobStatus>>;
 };
 
@@ -81,20 +81,34 @@ export function createAbsences(options: AbsencesOptions): Absences {
       now - silentSince >= options.orphanTimeoutMs + timing.deadAfterMs
     );
   };
-  const judge = (absent: Absent, absence: { since: number; lists: number }, past: ListedJob | undefined) => {
+  const judge = (
+    absent: Absent,
+    absence: { since: number; lists: number },
+    past: ListedJob | undefined,
+  ): JobStatus | undefined => {
     const { block } = parseJobId(absent.job);
-    if (past && !past.unproven) return { reason: past.reason, ...(past.taken ? { taken: past.taken } : {}) };
+    if (past && !past.unproven) {
+      const { reason, taken, cause, node } = past;
+      return { ...GONE, reason, ...(taken && { taken }), ...(cause && { cause }), ...(node && { node }) };
+    }
     const code = options.exitCodeOf(block);
-    if (code !== undefined && absent.given === undefined) return { reason: "its script has ended" };
+    if (code !== undefined && absent.given === undefined) return { ...GONE, reason: "its script has ended" };
     // By now it would have come up in the history.
     if (absent.settled && past === undefined && absence.lists >= timing.minLists) {
       return code === undefined
-        ? { reason: "ended before it was started", taken: true as const }
-        : { reason: "its script has ended" };
+        ? { ...GONE, reason: "ended before it was started", taken: true as const }
+        : { ...GONE, reason: "its script has ended" };
     }
-    if (!isDead(absent.job, absence)) return undefined;
-    if (absent.given !== undefined) return { reason: absent.given, taken: true as const };
+    const given = absent.given ?? past?.reason ?? undefined;
+    const cause = absent.cause ?? past?.cause;
+    const why = { ...(cause && { cause }) };
+    if (!isDead(absent.job, absence)) {
+      // It has no place there any more; its work may go on all the same.
+      return given === undefined || absent.settled ? undefined : { state: "lost" as const, reason: given, ...why };
+    }
+    if (given !== undefined) return { ...GONE, reason: given, taken: true as const, ...why };
     return {
+      ...GONE,
       reason: "the scheduler does not know it any more, and nothing was heard of it until it was certainly over",
     };
   };
@@ -122,14 +136,15 @@ export function createAbsences(options: AbsencesOptions): Absences {
           known && (known.name === null || known.name === nameOf(block)) ? known : undefined,
         );
         if (end === undefined) continue;
-        judged.set(one.job, { state: "gone", ...end });
-        forget(one.job);
+        judged.set(one.job, end);
+        if (end.state === "gone") forget(one.job);
       }
       return judged;
     },
   };
 }
 
+const GONE = { state: "gone" as const };
 /** More ids than this on one command line are asked about with a later list. */
 const MAX_ASKED = 100;
 const NOTHING: ReadonlyMap<string, ListedJob> = new Map();

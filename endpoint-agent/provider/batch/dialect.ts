@@ -1,6 +1,6 @@
 /** What differs between batch schedulers: data and pure functions, no I/O (DESIGN.md section 5). One engine runs them all. */
 import type { BatchConfig } from "../../provider-config.ts";
-import type { JobId, JobState } from "../port.ts";
+import type { JobId, JobState, TakenCause } from "../port.ts";
 
 /** How a scheduler's command ended. `code` is null when a signal or the engine's timeout ended it. */
 export type CommandOutput = { code: number | null; stdout: string; stderr: string };
@@ -18,6 +18,8 @@ export type Job = {
   /** where the script's own standard output and error go, joined */
   logFile: string;
   options: BatchConfig;
+  /** nodes that it is not to come up on; their names are checked tokens. Only a dialect that `excludesNodes` gets any */
+  exclude?: readonly string[];
 };
 
 /** One line of the scheduler's list. */
@@ -36,6 +38,10 @@ export type ListedJob = {
   settled?: true;
   /** gone: the site ended it, by walltime, preemption or a cancel: not the fault of what ran in it */
   taken?: true;
+  /** taken: why, where the scheduler says it */
+  cause?: TakenCause;
+  /** the node that it runs or ran on, by the scheduler's name, where the list has it and it is one */
+  node?: string;
 };
 
 export type Dialect = {
@@ -44,6 +50,8 @@ export type Dialect = {
   readonly nameLength: number;
   /** variables that its commands need, as one that sets the form of dates */
   readonly env?: Readonly<Record<string, string>>;
+  /** it can keep a job away from nodes by their names */
+  readonly excludesNodes?: true;
   /** The directive lines of the script, below its first line. */
   directives(job: Job): string[];
   /**

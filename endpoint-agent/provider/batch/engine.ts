@@ -92,10 +92,11 @@ export function createBatchProvider(options: BatchOptions): Provider {
   const withWords = (block: string, status: JobStatus): JobStatus => {
     if (status.state !== "gone" || status.taken || exitCodeOf(block) === 0) return status;
     const code = exitCodeOf(block);
+    const node = status.node ?? exitFileOf(block)?.host;
     const nodeLog = options.logFileOf(block);
     const last = lastWords(nodeLog) ?? lastWords(scriptLogOf(nodeLog));
     const parts = [status.reason, code === undefined ? undefined : `exit code ${code}`, last];
-    return { ...status, reason: parts.filter((part) => part).join(": ") };
+    return { ...status, ...(node ? { node } : {}), reason: parts.filter((part) => part).join(": ") };
   };
 
   return {
@@ -103,6 +104,7 @@ export function createBatchProvider(options: BatchOptions): Provider {
       return listing.waitMs;
     },
     cancelGraceMs: timing.cancelGraceMs,
+    excludesNodes: dialect.excludesNodes ?? false,
     get trouble() {
       return listing.failing ? listing.trouble : null;
     },
@@ -135,7 +137,10 @@ export function createBatchProvider(options: BatchOptions): Provider {
         const status = statusOf(mine, { ended: exitCodeOf(block), answers: answers(options.contactOf(block), timing) });
         if (status?.state === "gone") absences.forget(job);
         if (status) known.set(job, withWords(block, status));
-        else absent.push({ job, given: mine?.reason ?? undefined, settled: mine?.settled ?? false });
+        else {
+          const { reason: given, cause, settled = false } = mine ?? {};
+          absent.push({ job, given: given ?? undefined, cause, settled });
+        }
       }
       if (!list) return known;
       for (const [job, status] of await absences.judge(absent, list)) {
@@ -181,6 +186,7 @@ export function submission(
     walltimeMs: request.walltimeMs,
     logFile,
     options: config,
+    exclude: request.exclude ?? [],
   };
   const { dir, launch } = request;
   const script = batchScript(dialect, { job, dir, launch, env: blockEnvironment(request.env) });
@@ -207,6 +213,13 @@ function statusOf(
   // The launcher waits for the managers, and they for all that they started.
   if (facts.ended === 0) return { state: "gone", reason: "its script has ended" };
   if (listed === undefined || listed.unproven || listed.settled) return undefined;
-  const { state, reason, hopeless, taken } = listed;
-  return { state, reason, ...(hopeless ? { hopeless } : {}), ...(taken ? { taken } : {}) };
+  const { state, reason, hopeless, taken, cause, node } = listed;
+  return {
+    state,
+    reason,
+    ...(hopeless && { hopeless }),
+    ...(taken && { taken }),
+    ...(cause && { cause }),
+    ...(node && state === "gone" && { node }),
+  };
 }

@@ -32,11 +32,11 @@ export function inactive(
       return { state: "gone", reason };
     case "CANCELED":
     case "TIMEOUT":
-      return { state: "gone", reason, taken: true };
+      return { state: "gone", reason, taken: true, cause: result === "TIMEOUT" ? "walltime" : "cancelled" };
     case "FAILED": {
       // It has not seen the processes of a node that it lost end.
       const lost = /\blost (?:contact|connection)|node.?fail|\bunreachable|disconnected/i.test(note);
-      return { state: "gone", reason, ...(lost ? { taken: true, unproven: true } : {}) };
+      return { state: "gone", reason, ...(lost ? { taken: true, cause: "node-failed", unproven: true } : {}) };
     }
     default:
       return undefined;

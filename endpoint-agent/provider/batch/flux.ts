@@ -13,6 +13,7 @@ const FORMAT =
 export const flux: Dialect = {
   type: "flux",
   nameLength: 64,
+  excludesNodes: true,
   // Its ids begin with a letter that not every terminal has.
   env: { FLUX_F58_FORCE_ASCII: "1" },
   directives: (job) => options(job).map((option) => `# flux: ${option}`),
@@ -34,8 +35,9 @@ export const flux: Dialect = {
 };
 
 /** Long options; what flux batch does not know of, as memory and QOS, is left to free directives. */
-function options({ options: config, ...job }: Job): string[] {
-  const features = [config.nodeType, config.constraint].filter((part) => part !== undefined);
+function options({ options: config, exclude = [], ...job }: Job): string[] {
+  const others = exclude.length === 0 ? undefined : `-host:${exclude.join(",")}`;
+  const features = [config.nodeType, config.constraint, others].filter((part) => part !== undefined);
   return [
     // First, so that the walltime that we count with wins.
     ...config.directives,

@@ -1,4 +1,5 @@
 /** HTCondor's job states, as its queue and its history tell them. */
+import type { TakenCause } from "../port.ts";
 import type { ListedJob } from "./dialect.ts";
 
 /** The list that `-json` prints; undefined when it is none. */
@@ -22,7 +23,7 @@ export function jobOf(ad: Record<string, unknown>, from: "queue" | "history"): L
   if (ad.ZFarcallName !== undefined && ad.ZFarcallName !== ad.JobBatchName) return undefined;
   const job = { id: `${cluster}.${proc}`, name: text("JobBatchName") ?? "" };
   if (status === REMOVED && from === "history") {
-    return { ...job, state: "gone", reason: text("RemoveReason") ?? "removed", taken: true };
+    return { ...job, state: "gone", reason: text("RemoveReason") ?? "removed", taken: true, ...causeOf(ad) };
   }
   if (status === COMPLETED) {
     // Only now: before, these are of an earlier start.
@@ -55,6 +56,11 @@ export function jobOf(ad: Record<string, unknown>, from: "queue" | "history"): L
     default:
       return undefined;
   }
+}
+
+/** Our own periodic_remove strikes jobs that lost their place, and those whose walltime is over: the words do not tell which. */
+function causeOf({ RemoveReason: why }: Record<string, unknown>): { cause?: TakenCause } {
+  return typeof why === "string" && /^via condor_rm\b/.test(why) ? { cause: "cancelled" } : {};
 }
 
 const REMOVED = 3;

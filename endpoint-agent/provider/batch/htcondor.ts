@@ -11,6 +11,7 @@ const ATTRIBUTES =
 export const htcondor: Dialect = {
   type: "htcondor",
   nameLength: 64,
+  excludesNodes: true,
   // A job gets hardly any environment. A tilde is the home directory of whoever runs the shell.
   directives: () => ['[ -n "$USER" ] || export USER=$(id -un)', '[ -n "$HOME" ] || export HOME=~'],
   description,
@@ -36,7 +37,7 @@ const LINGER_SECONDS = 3_600;
 const ASSIGNMENT = /^\+?[A-Za-z_][\w.]*\s*=(?!=)/;
 
 /** The submit description. Of two lines for the same command the later one wins. */
-function description({ options: config, ...job }: Job, script: string): string {
+function description({ options: config, exclude = [], ...job }: Job, script: string): string {
   if (job.nodes > 1) throw new ApiError("CONFIG_INVALID", "policy.nodesPerBlock: HTCondor gives a block one node");
   for (const line of config.directives) {
     // A line without = might queue more jobs, or include a file.
@@ -52,6 +53,8 @@ function description({ options: config, ...job }: Job, script: string): string {
     ...(config.constraint === undefined
       ? []
       : [config.constraint.replaceAll(/&+/g, " && ").replaceAll(/\|+/g, " || ")]),
+    // Its name of a machine has a domain, the machine's own may have none.
+    ...exclude.map((node) => `regexp("^${node.replaceAll(".", "[.]")}([.].*)?$", TARGET.Machine) =!= true`),
   ];
   const seconds = job.walltimeMs === null ? null : Math.ceil(job.walltimeMs / 1_000);
   // Not allowed_job_duration, which would hold the job: somebody would have to remove it.

@@ -1,4 +1,5 @@
 /** LSF's words: states, why a job ended, and what its history says. */
+import type { TakenCause } from "../port.ts";
 import type { ListedJob } from "./dialect.ts";
 
 /** Of a record of `bjobs -json`; all are text, and whatever is missing is empty or a dash. */
@@ -38,6 +39,7 @@ export function fromFields(record: Fields): ListedJob | undefined {
         state: "gone",
         reason: "ZOMBI: killed while its node did not answer",
         taken: true,
+        cause: "node-failed",
         unproven: true,
       };
     case "DONE":
@@ -60,16 +62,27 @@ const OWN_FAULT =
 /** Its node may not know. */
 const FORCED = /^TERM_(?:FORCE_OWNER|FORCE_ADMIN|REMOVE_HUNG_JOB)\b/;
 
-function exitMeaning(why: string, code: string): Pick<ListedJob, "state" | "reason" | "taken" | "unproven"> {
+function exitMeaning(why: string, code: string): Pick<ListedJob, "state" | "reason" | "taken" | "cause" | "unproven"> {
   const reason = [code === "" ? "" : `exit code ${code}`, why].filter((part) => part !== "").join(": ");
   // Without a code it was ended before it was started.
   const taken = (why.startsWith("TERM_") && !OWN_FAULT.test(why)) || (code === "" && why === "");
   return {
     state: "gone",
     reason: reason === "" ? "ended before it was started" : reason,
-    ...(taken ? { taken } : {}),
+    ...(taken ? { taken, ...causeOf(why) } : {}),
     ...(FORCED.test(why) ? { unproven: true } : {}),
   };
+}
+
+const CAUSES: readonly [RegExp, TakenCause][] = [
+  [/^TERM_RUNLIMIT\b/, "walltime"],
+  [/^TERM_PREEMPT\b/, "preempted"],
+  [/^TERM_(?:OWNER|ADMIN|FORCE_OWNER|FORCE_ADMIN)\b/, "cancelled"],
+];
+
+function causeOf(why: string): { cause?: TakenCause } {
+  const [, cause] = CAUSES.find(([pattern]) => pattern.test(why)) ?? [];
+  return cause ? { cause } : {};
 }
 
 const END = /: (?:(Done successfully)|(?:Exited|Completed <exit>)(?: with exit code (\d+)| by signal (\d+))?)\b(.*)$/;

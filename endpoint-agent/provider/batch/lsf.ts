@@ -8,6 +8,7 @@ import { onceEach } from "./pbs-states.ts";
 export const lsf: Dialect = {
   type: "lsf",
   nameLength: 64,
+  excludesNodes: true,
   directives: (job) => options(job).map((option) => `#BSUB ${option}`),
   submit: () => ["bsub"],
   // "Job <123> is submitted to default queue <normal>."
@@ -29,10 +30,11 @@ export const lsf: Dialect = {
   cancel: (ids, { force }) => [...(force ? [["bkill", "-s", "KILL", ...ids]] : []), ["bkill", ...ids]],
 };
 
-function options({ options: config, ...job }: Job): string[] {
+function options({ options: config, exclude = [], ...job }: Job): string[] {
   const chosen = config.directives.some((text) => /^-(?:n|nnodes)\s/.test(text));
   const features = [config.nodeType, config.constraint?.replaceAll(/&+/g, " && ").replaceAll(/\|+/g, " || ")];
-  const select = features.filter((part) => part !== undefined);
+  const others = exclude.map((node) => `hname!='${node}'`);
+  const select = [...features.filter((part) => part !== undefined), ...others];
   return [
     // First, so that the walltime that we count with wins.
     ...config.directives,

@@ -68,7 +68,8 @@ function fromXml({ attributes }: Element): ListedJob | undefined {
   }
   const status = /^(?:[A-Z]+\()?(-?\d{1,5})\)?$/.exec(code ?? "")?.[1];
   const { words, ...more } = status === undefined ? NO_STATUS : exitMeaning(Number(status), TORQUE_VERDICTS);
-  const taken = word !== "Completed" || code?.startsWith("CNCLD") ? { taken: true as const } : {};
+  const cause = word === "Vacated" ? ("preempted" as const) : ("cancelled" as const);
+  const taken = word !== "Completed" || code?.startsWith("CNCLD") ? { taken: true as const, cause } : {};
   return { id, name, state, reason: [word, words].filter(Boolean).join(": "), ...more, ...taken };
 }
 

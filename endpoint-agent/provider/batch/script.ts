@@ -24,7 +24,9 @@ export function batchScript(dialect: Pick<Dialect, "directives">, request: Scrip
     ...dialect.directives(job),
     "",
     `farcall_file=${shellWord(exitFilePath(dir))}`,
-    "farcall_host=$(uname -n)",
+    // Slurm's name of a node need not be its host name.
+    "farcall_host=$SLURMD_NODENAME",
+    '[ -n "$farcall_host" ] || farcall_host=$(uname -n)',
     "farcall_start=$(date +%s)",
     "farcall_note() {",
     "  printf 'incarnation=%s\\nhost=%s\\nstart=%s\\nend=%s\\ncode=%s\\ncomplete=1\\n' \\",

@@ -47,10 +47,11 @@ export function accountMeaning(failed: string, status: string): Meaning | undefi
     const outside = Number(exit) === KILLED || WARNED.has(Number(exit));
     return ended(`exit code ${exit}: ${why}`, outside ? { taken: true } : {});
   }
-  if (code === NO_SHEPHERD) return ended(why, { taken: true, unproven: true });
+  if (code === NO_SHEPHERD) return ended(why, { taken: true, cause: "node-failed", unproven: true });
   if (code === EXIT_100) return ended(why);
   // Limits, and whatever kept it from starting.
-  return ended(code === LIMIT ? `${why}, as when its walltime is over` : why, { taken: true });
+  if (code === LIMIT) return ended(`${why}, as when its walltime is over`, { taken: true, cause: "walltime" });
+  return ended(why, { taken: true });
 }
 
 const NO_SHEPHERD = 19;

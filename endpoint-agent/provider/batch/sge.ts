@@ -10,6 +10,7 @@ export const sge: Dialect = {
   type: "sge",
   // It takes hundreds, but no digit in front, no / : @ \ * ? and no white space.
   nameLength: 64,
+  excludesNodes: true,
   directives: (job) => options(job).map((option) => `#$ ${option}`),
   submit: () => ["qsub", "-terse"],
   submitted: ({ stdout }) => lastLine(stdout, /^\d{1,10}$/),
@@ -26,7 +27,7 @@ export const sge: Dialect = {
   cancel: (ids) => [["qdel", ...ids]],
 };
 
-function options({ options: config, ...job }: Job): string[] {
+function options({ options: config, exclude = [], ...job }: Job): string[] {
   const slots = job.nodes * job.coresPerNode;
   const asksForSlots = config.directives.some((text) => /^-pe\s/.test(text));
   if (slots > 1 && config.parallelEnvironment === undefined && !asksForSlots) {
@@ -43,6 +44,7 @@ function options({ options: config, ...job }: Job): string[] {
     ...(job.gpusPerNode > 0 ? [`gpu=${job.gpusPerNode}`] : []),
     ...(config.constraint?.split("&") ?? []),
     ...(config.nodeType === undefined ? [] : [config.nodeType]),
+    ...(exclude.length === 0 ? [] : [`h=!(${exclude.join("|")})`]),
   ];
   return [
     // First, so that the walltime that we count with wins.

@@ -1,15 +1,15 @@
 /** Slurm's words: every state of `squeue` and `sacct`, and which reasons of a pending job never go away. */
-import type { JobState } from "../port.ts";
+import type { JobState, TakenCause } from "../port.ts";
 
-type Meaning = { state: JobState; taken?: true; unproven?: true };
+type Meaning = { state: JobState; taken?: true; cause?: TakenCause; unproven?: true };
 
 const PENDING: Meaning = { state: "pending" };
 const RUNNING: Meaning = { state: "running" };
 const HELD: Meaning = { state: "held" };
 const GONE: Meaning = { state: "gone" };
-const TAKEN: Meaning = { state: "gone", taken: true };
+const takenBy = (cause: TakenCause): Meaning => ({ state: "gone", taken: true, cause });
 /** Slurm has not seen its processes end: a node that it lost may still run them. */
-const LOST: Meaning = { state: "gone", taken: true, unproven: true };
+const LOST: Meaning = { ...takenBy("node-failed"), unproven: true };
 
 /** Long forms (`%T`, sacct). COMPLETING is no verdict: processes may still live, and it may go back to PENDING. */
 export const SLURM_STATES: Readonly<Record<string, Meaning>> = {
@@ -36,12 +36,12 @@ export const SLURM_STATES: Readonly<Record<string, Meaning>> = {
   LAUNCH_FAILED: GONE,
   RECONFIG_FAIL: GONE,
   OUT_OF_MEMORY: GONE,
-  CANCELLED: TAKEN,
-  DEADLINE: TAKEN,
-  PREEMPTED: TAKEN,
-  TIMEOUT: TAKEN,
+  CANCELLED: takenBy("cancelled"),
+  DEADLINE: takenBy("walltime"),
+  PREEMPTED: takenBy("preempted"),
+  TIMEOUT: takenBy("walltime"),
   NODE_FAIL: LOST,
-  REVOKED: LOST,
+  REVOKED: { ...takenBy("cancelled"), unproven: true },
 };
 
 /** Short forms (`%t`), as far as they are documented. Asked for beside the long ones: a spoilt line contradicts itself. */

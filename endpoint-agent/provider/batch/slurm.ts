@@ -5,6 +5,7 @@ import { isHopeless, SLURM_CODES, SLURM_STATES } from "./slurm-states.ts";
 export const slurm: Dialect = {
   type: "slurm",
   nameLength: 64,
+  excludesNodes: true,
   // Dates are else in the caller's time zone, without saying so.
   env: { SLURM_TIME_FORMAT: "%s" },
   directives: (job) => options(job).map((option) => `#SBATCH ${option}`),
@@ -12,7 +13,7 @@ export const slurm: Dialect = {
   // "<id>", or "<id>;<cluster>"
   submitted: ({ stdout }) => /^(\d+)(?:;\S+)?\s*$/.exec(stdout)?.[1],
   // Not by id: one unknown id fails the whole question. Not --json: its shape changes with each release.
-  list: () => ["squeue", "--me", "--states=all", "--format=%i|%t|%T|%r|%S|%j"],
+  list: () => ["squeue", "--me", "--states=all", "--format=%i|%t|%T|%r|%S|%N|%j"],
   listed: (output) => (isWhole(output) ? lines(output, fromSqueue) : undefined),
   history: {
     command: (ids) => [
@@ -21,7 +22,7 @@ export const slurm: Dialect = {
       "--noheader",
       "--parsable2",
       `--jobs=${ids.join(",")}`,
-      "--format=JobIDRaw,State,ExitCode,JobName",
+      "--format=JobIDRaw,State,ExitCode,NodeList,JobName",
     ],
     // It lags behind the truth, so only ends count.
     parse: (output) =>
@@ -31,7 +32,7 @@ export const slurm: Dialect = {
   cancel: (ids, { force }) => [["scancel", ...(force ? ["--signal=KILL", "--full"] : []), ...ids]],
 };
 
-function options({ options: config, ...job }: Job): string[] {
+function options({ options: config, exclude = [], ...job }: Job): string[] {
   const constraint = [config.constraint, config.nodeType].filter((part) => part !== undefined).join("&");
   const given: [string, string | number | undefined][] = [
     ["job-name", job.name],
@@ -51,6 +52,7 @@ function options({ options: config, ...job }: Job): string[] {
     ["qos", config.qos],
     ["reservation", config.reservation],
     ["constraint", constraint === "" ? undefined : constraint],
+    ["exclude", exclude.length === 0 ? undefined : exclude.join(",")],
   ];
   return [
     ...given.filter(([, value]) => value !== undefined).map(([name, value]) => `--${name}=${value}`),
@@ -81,11 +83,11 @@ function isWhole({ code, stdout }: CommandOutput): boolean {
 
 /** Without it an empty answer would be no different from an empty list. */
 const HEADER = /^ *JOBID\|.*\|NAME *$/m;
-const LISTED = /^ *(\d+)\|([A-Z_]+)\|([A-Z_]+)\|([^|]*)\|([^|]*)\|(.*)$/;
+const LISTED = /^ *(\d+)\|([A-Z_]+)\|([A-Z_]+)\|([^|]*)\|([^|]*)\|([^|]*)\|(.*)$/;
 
 /** The name comes last, as it may hold anything. Array tasks and parts of heterogeneous jobs are not ours. */
 function fromSqueue(line: string): ListedJob | undefined {
-  const [, id, code, word, reason, start, name] = LISTED.exec(line) ?? [];
+  const [, id, code, word, reason, start, nodes, name] = LISTED.exec(line) ?? [];
   const meaning = SLURM_STATES[word ?? ""];
   if (id === undefined || meaning === undefined) return undefined;
   if ((SLURM_CODES[word as string] ?? code) !== code) return undefined;
@@ -94,6 +96,7 @@ function fromSqueue(line: string): ListedJob | undefined {
     id,
     name: name as string,
     ...meaning,
+    ...oneNode(nodes as string),
     reason: words(
       word as string,
       waits ? (reason as string) : "",
@@ -104,15 +107,21 @@ function fromSqueue(line: string): ListedJob | undefined {
 }
 
 function fromSacct(line: string): ListedJob | undefined {
-  const [, id, word, code, name] = /^(\d+)\|([A-Z_]+)(?: by \d+)?\|(\d+:\d+)\|(.*)$/.exec(line) ?? [];
+  const [, id, word, code, nodes, name] = /^(\d+)\|([A-Z_]+)(?: by \d+)?\|(\d+:\d+)\|([^|]*)\|(.*)$/.exec(line) ?? [];
   const meaning = SLURM_STATES[word ?? ""];
   if (id === undefined || meaning === undefined) return undefined;
   return {
     id,
     name: name as string,
     ...meaning,
+    ...oneNode(nodes as string),
     reason: words(word as string, code === "0:0" ? "" : `exit code ${code}`),
   };
+}
+
+/** The name of the job's node, if it has one and no list of several. */
+function oneNode(nodes: string): { node?: string } {
+  return /^[A-Za-z0-9][\w.-]*$/.test(nodes.trim()) ? { node: nodes.trim() } : {};
 }
 
 /** A reason of a job that runs or has ended is an old one. A start that is expected is for people. */

@@ -116,7 +116,7 @@ describe("blocks at a scheduler that fails", () => {
     of.wait(1);
     await until("it runs", () => running(of).length === 1);
     const rss = process.memoryUsage.rss();
-    writeFileSync(`${standIn.bin}/squeue`, "#!/bin/sh\nyes '1|R|RUNNING|None|N/A|x' | head -c 100000000\n", {
+    writeFileSync(`${standIn.bin}/squeue`, "#!/bin/sh\nyes '1|R|RUNNING|None|N/A||x' | head -c 100000000\n", {
       mode: 0o755,
     });
     await until("it is noticed", () => of.blocks.trouble !== null);

@@ -8,7 +8,7 @@ import { createStandIn, type StandIn } from "../../support/stand-ins/stand-in.ts
 import { until } from "../support.ts";
 import { type Bench, ENDPOINT, openBench } from "./batch-support.ts";
 
-const HEADER = "JOBID|ST|STATE|REASON|START_TIME|NAME\n";
+const HEADER = "JOBID|ST|STATE|REASON|START_TIME|NODELIST|NAME\n";
 
 describe("jobs that the scheduler loses, doubles or mistakes", () => {
   let standIn: StandIn;
@@ -86,7 +86,7 @@ describe("jobs that the scheduler loses, doubles or mistakes", () => {
     await untilStatus(provider, job, (status) => status?.state === "gone" && status.taken === true);
   });
 
-  it("a lost node's job is gone only when its managers are certainly dead", async () => {
+  it("NODE_FAIL: a lost node's job takes no place at once, and is gone only when its managers are certainly dead", async () => {
     await standIn.stop();
     bench.close();
     setUp({ killed: "NODE_FAIL" });
@@ -98,8 +98,8 @@ describe("jobs that the scheduler loses, doubles or mistakes", () => {
     await until("Slurm has given it up", () => live().length === 0);
     await lists(provider, job, 3);
     bench.contacts.set(request.name, { at: uptimeMs(), connected: false });
-    expect(await statusOf(provider, job)).toBeUndefined();
-    await untilStatus(provider, job, (status) => status?.state === "gone");
+    expect(await statusOf(provider, job)).toEqual({ state: "lost", reason: "NODE_FAIL", cause: "node-failed" });
+    await untilStatus(provider, job, (status) => status?.state === "gone" && status.cause === "node-failed");
     expect(uptimeMs() - silentSince).toBeGreaterThanOrEqual(1_700);
   });
 
@@ -107,7 +107,7 @@ describe("jobs that the scheduler loses, doubles or mistakes", () => {
     const provider = bench.engine({ orphanTimeoutMs: 3_600_000 });
     const { job } = await started(provider);
     const [known] = standIn.jobs();
-    const mangled = `${HEADER}${known?.id}|CD|COMPLETED|None|N/A|somebody-elses\n`;
+    const mangled = `${HEADER}${known?.id}|CD|COMPLETED|None|N/A|n1|somebody-elses\n`;
     standIn.fault({ command: "squeue", do: "mangle", text: mangled });
     await lists(provider, job, 4);
     expect(await statusOf(provider, job)).toBeUndefined();
@@ -161,7 +161,7 @@ describe("jobs that the scheduler loses, doubles or mistakes", () => {
     const request = bench.request();
     await expect(provider.submit(request)).rejects.toThrow("Requested node configuration is not available");
     const name = jobName(ENDPOINT, request.name, 64);
-    standIn.fault({ command: "squeue", do: "mangle", text: `${HEADER}7|F|FAILED|BadConstraints|N/A|${name}\n` });
+    standIn.fault({ command: "squeue", do: "mangle", text: `${HEADER}7|F|FAILED|BadConstraints|N/A||${name}\n` });
     await until("it is certain", () =>
       provider.find(request.name).then(
         (job) => job === undefined,

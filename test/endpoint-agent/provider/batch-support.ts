@@ -2,6 +2,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createBadNodes } from "../../../endpoint-agent/bad-nodes.ts";
 import type { BlockFiles } from "../../../endpoint-agent/block-files.ts";
 import { createBlocks } from "../../../endpoint-agent/blocks.ts";
 import { createBreaker } from "../../../endpoint-agent/breaker.ts";
@@ -124,6 +125,7 @@ export async function openBlocks(
     secretOf: () => "secret",
     remove: () => {},
   };
+  const badNodes = createBadNodes();
   const log = (level: string) => (facts: object, text: string) =>
     void bench.logged.push({ level, text, facts: facts as Record<string, unknown> });
   const config = { name: "x", policy: { workersPerNode: 1, ...options.policy } };
@@ -133,6 +135,7 @@ export async function openBlocks(
     files,
     journal,
     managers: { of: (block: string) => managers.filter(({ hello }) => hello.block === block) } as never,
+    badNodes,
     breaker: createBreaker({ firstWaitMs: 20, openWaitMs: 60_000, maxWaitMs: 60_000, random: () => 0 }),
     log: { debug: log("debug"), info: log("info"), warn: log("warn"), error: log("error"), fatal() {} } as never,
     demand: () => demand,
@@ -141,6 +144,7 @@ export async function openBlocks(
   });
   return {
     blocks,
+    badNodes,
     provider,
     demand,
     managers,

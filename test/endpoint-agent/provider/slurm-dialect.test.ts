@@ -17,12 +17,12 @@ const rowsOf = (name: string) =>
 const squeueRows = rowsOf("slurm-squeue.txt");
 const sacctRows = rowsOf("slurm-sacct.txt");
 const answers = JSON.parse(recording("slurm-answers.json")) as Answer[];
-const HEADER = "JOBID|ST|STATE|REASON|START_TIME|NAME\n";
+const HEADER = "JOBID|ST|STATE|REASON|START_TIME|NODELIST|NAME\n";
 const list = (rows: string) => ok(`${HEADER}${rows}${rows === "" || rows.endsWith("\n") ? "" : "\n"}`);
 const ok = (stdout: string): CommandOutput => ({ code: 0, stdout, stderr: "" });
 /** A recorded row in the columns that the dialect asks for. */
-const asked = ([id, code, state, reason, , , name, , start]: string[]) =>
-  [id, code, state, reason, start, name].join("|");
+const asked = ([id, code, state, reason, , nodes, name, , start]: string[]) =>
+  [id, code, state, reason, start, nodes, name].join("|");
 
 const job = (options: Partial<Job> = {}, config: Record<string, unknown> = {}): Job => ({
   name: "farcall-abcde-0123456789ab",
@@ -59,7 +59,7 @@ describe("the dialect of Slurm", () => {
   );
 
   it("reads every recorded end of sacct, and nothing else of it", () => {
-    const text = sacctRows.map(([id, name, state, code]) => [id, state, code, name].join("|")).join("\n");
+    const text = sacctRows.map(([id, name, state, code]) => [id, state, code, "n1", name].join("|")).join("\n");
     const ends = slurm.history?.parse(ok(text)) ?? [];
     expect(ends.every(({ state }) => state === "gone")).toBe(true);
     expect(ends.find(({ id }) => id === "326")).toMatchObject({ name: "s-cancelpend", taken: true });
@@ -91,8 +91,8 @@ describe("the dialect of Slurm", () => {
 
   it("asks for epochs, of all this user's jobs, ended ones too, in one command", () => {
     expect(slurm.env).toEqual({ SLURM_TIME_FORMAT: "%s" });
-    expect(slurm.list("alice")).toEqual(["squeue", "--me", "--states=all", "--format=%i|%t|%T|%r|%S|%j"]);
-    const [one] = slurm.listed(list("5|PD|PENDING|Resources|1795412155|x")) ?? [];
+    expect(slurm.list("alice")).toEqual(["squeue", "--me", "--states=all", "--format=%i|%t|%T|%r|%S|%N|%j"]);
+    const [one] = slurm.listed(list("5|PD|PENDING|Resources|1795412155||x")) ?? [];
     expect(one?.reason).toBe("PENDING (Resources, expected to start 2026-11-23T05:35:55.000Z)");
   });
 
@@ -101,14 +101,14 @@ describe("the dialect of Slurm", () => {
       "",
       "\n",
       "<html></html>",
-      "5|PD|PENDING|Resources|N/A|x\n",
+      "5|PD|PENDING|Resources|N/A||x\n",
       HEADER.slice(0, -3),
       `${HEADER}5|PD|PENDING|Res`,
     ]) {
       expect(slurm.listed(ok(text)), text).toBeUndefined();
     }
     expect(slurm.listed(list(""))).toEqual([]);
-    expect(slurm.listed(ok(`Maintenance on Monday!\n${HEADER}5|PD|PENDING|Resources|N/A|x\n`))).toHaveLength(1);
+    expect(slurm.listed(ok(`Maintenance on Monday!\n${HEADER}5|PD|PENDING|Resources|N/A||x\n`))).toHaveLength(1);
   });
 
   it("writes what a block asks for, one option a line", () => {
@@ -200,7 +200,7 @@ describe("the dialect of Slurm", () => {
         let text = jobs
           .map(({ state, reason }, i) => {
             truth.set(String(100 + i), { name: nameOf(i), state: (SLURM_STATES[state] as ListedJob).state });
-            return `${100 + i}|${SLURM_CODES[state] ?? "XX"}|${state}|${reason}|N/A|${nameOf(i)}\n`;
+            return `${100 + i}|${SLURM_CODES[state] ?? "XX"}|${state}|${reason}|N/A||${nameOf(i)}\n`;
           })
           .join("");
         for (const { at, length, text: inserted } of mutations) {

@@ -18,7 +18,7 @@ const answers: Record<Exclude<Fate["answer"], "id">, CommandOutput> = {
   hang: { code: null, stdout: "", stderr: "sbatch: no answer within 60 s" },
 };
 
-const HEADER = "JOBID|ST|STATE|REASON|START_TIME|NAME\n";
+const HEADER = "JOBID|ST|STATE|REASON|START_TIME|NODELIST|NAME\n";
 
 /** A scheduler in memory, on a clock of its own. */
 function createScheduler() {
@@ -49,7 +49,7 @@ function createScheduler() {
     const visible = [...jobs].filter(([, { visibleAt }]) => visibleAt < state.lists);
     return {
       code: 0,
-      stdout: HEADER + visible.map(([id, { name }]) => `${id}|PD|PENDING|Priority|N/A|${name}\n`).join(""),
+      stdout: HEADER + visible.map(([id, { name }]) => `${id}|PD|PENDING|Priority|N/A||${name}\n`).join(""),
       stderr: "",
     };
   };

@@ -28,6 +28,8 @@ class Manager:
     def __init__(self, config, config_file):
         reserve_descriptors()
         self.config, self.config_file = config, config_file
+        # No worker starts on this node.
+        self.broken = False
         self.loop = loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
         loop.set_exception_handler(self.on_error)
@@ -73,7 +75,10 @@ class Manager:
 
     def end(self, reason, exit_code):
         self.log.info("the manager ends", reason=reason)
-        self.session.send({"kind": "bye", "reason": reason})
+        bye = {"kind": "bye", "reason": reason}
+        if self.broken:
+            bye["broken"] = True
+        self.session.send(bye)
         self.session.stop()
         self.link.close().add_done_callback(lambda _: self.exit(exit_code))
         self.loop.call_later(CLOSE_S, self.exit, exit_code)
@@ -99,6 +104,7 @@ class Manager:
         self.lifetime.stop("stopped by the agent", 0)
 
     def on_broken(self, message):
+        self.broken = True
         self.log.error(message)
         self.lifetime.drain(message)
 

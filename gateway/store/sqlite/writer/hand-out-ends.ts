@@ -1,7 +1,8 @@
 /** Carries out what the verdict says about a hand-out that ended otherwise than well. */
+import type { ErrorCode } from "../../../../protocol/errors.ts";
 import type { TaskFailure } from "../../../../protocol/task.ts";
 import type { StoredEvent } from "../../port.ts";
-import { type HandOutEnd, judge, type Verdict } from "../../verdict.ts";
+import { type HandOutEnd, isTaken, judge, type Verdict } from "../../verdict.ts";
 import { CODE, encodingOf, PLACE, placeOf } from "../states.ts";
 import type { Base } from "./base.ts";
 import type { Task } from "./model.ts";
@@ -18,9 +19,18 @@ export type HandOutEnds = {
   end(task: Task, end: End): StoredEvent | null;
 };
 
+const NEVER_TAKEN = { taken: 0, nodeFailures: 0 };
+
 /** Prepares the look-up of what earlier attempts came to. */
 export function createHandOutEnds(base: Base, transitions: Transitions): HandOutEnds {
   const facts = base.db.prepare("select losses, repeats, deaths, ended_lease as endedLease from tasks where seq = ?");
+
+  /** Their attempts are the record of it. */
+  function takenBefore(task: Task): typeof NEVER_TAKEN {
+    const reasons = transitions.attempts(task).map(({ reason }) => ({ code: reason as ErrorCode }));
+    const taken = reasons.filter(isTaken);
+    return { taken: taken.length, nodeFailures: taken.filter(({ code }) => code === "NODE_FAIL").length };
+  }
 
   function verdictOn(task: Task, end: End): Verdict {
     const row = facts.get(task.seq) as { losses: number; repeats: number; deaths: number; endedLease: number };
@@ -28,7 +38,8 @@ export function createHandOutEnds(base: Base, transitions: Transitions): HandOut
     const handOuts = task.lease - row.endedLease;
     const running = task.state === CODE.running;
     const { attempt } = task;
-    return judge({ ...row, running, attempt, handOuts, atMostOnce, retries, retryDelayMs, maxAttempts }, end);
+    const past = isTaken(end.failure) ? takenBefore(task) : NEVER_TAKEN;
+    return judge({ ...row, ...past, running, attempt, handOuts, atMostOnce, retries, retryDelayMs, maxAttempts }, end);
   }
 
   function fail(task: Task, { attempt, failure }: { attempt: number; failure: TaskFailure }, end: End): StoredEvent {
@@ -52,6 +63,7 @@ export function createHandOutEnds(base: Base, transitions: Transitions): HandOut
       if (verdict.to === "waiting") {
         return transitions.wait(task, tally, { retryAt: base.now + verdict.delayMs, failure: verdict.failure });
       }
+      if (verdict.free) transitions.forgive(task);
       return transitions.requeue(task, verdict.counted ? tally : null, verdict.failure);
     },
   };

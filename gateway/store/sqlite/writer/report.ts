@@ -1,6 +1,7 @@
 /** Reports: starts, ends, retries and returns, each only if its lease matches (PROTOCOL.md rules 7, 10, 11, 14). */
 import type { Outcome } from "../../../../protocol/batch.ts";
 import { isLarge } from "../../../../protocol/large-buffers.ts";
+import { isTaken } from "../../verdict.ts";
 import { NOT_STARTED, OUTCOME_CODES, type ReportMessage, type ReportReply, STARTED } from "../messages.ts";
 import { CODE } from "../states.ts";
 import type { Base } from "./base.ts";
@@ -109,6 +110,15 @@ export function createReport(base: Base, parts: ReportParts) {
     }
   }
 
+  /** How a block ended is known only when its tasks are out again. */
+  function explained({ message, index }: ResultAt, outcome: Outcome): boolean {
+    const { results } = message;
+    const failure = results.extras?.get(index)?.failure;
+    const block = results.names[results.places[index * 2] as number];
+    if (outcome !== "returned" || failure === undefined || !block || !isTaken(failure)) return false;
+    return transitions.explain(results.ids[index] as string, block.slice(0, NAME_LENGTH), failure);
+  }
+
   return (message: ReportMessage): ReportReply => {
     const endpoint = base.endpoints.byId(message.endpoint);
     const { ids, leases, outcomes } = message.results;
@@ -135,7 +145,7 @@ export function createReport(base: Base, parts: ReportParts) {
       const at = { message, index, offset };
       offset += results.length(at);
       if (task && task.lease === leases[index]) endAny(task, at, outcome, reply, audiences);
-      else {
+      else if (!explained(at, outcome)) {
         superseded.keep(message, index, outcome);
         reply.superseded++;
       }

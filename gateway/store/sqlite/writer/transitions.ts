@@ -2,6 +2,7 @@
 
 import type { Attempt, TaskFailure, TerminalState } from "../../../../protocol/task.ts";
 import type { StoredEvent } from "../../port.ts";
+import { idToBytes } from "../ids.ts";
 import { CODE, stateOf } from "../states.ts";
 import type { Base } from "./base.ts";
 import type { Task } from "./model.ts";
@@ -20,6 +21,10 @@ export type Transitions = {
   end(task: Task, state: TerminalState, details: EndDetails): number;
   /** Puts a task back in the queue. With a failure its attempt has ended and is recorded. */
   requeue(task: Task, tally: Tally | null, failure: TaskFailure | null): StoredEvent | null;
+  /** The hand-out under way does not count as one that came to no end. */
+  forgive(task: Task): void;
+  /** Completes the record of an attempt that ended with its block, before it was known why. False when there is none. */
+  explain(taskId: string, block: string, failure: TaskFailure): boolean;
   /** Lets a task wait for its retry; its attempt is recorded. */
   wait(task: Task, tally: Tally, wait: { retryAt: number; failure: TaskFailure }): StoredEvent;
   /** The attempts of a task that have ended without ending it. */
@@ -52,6 +57,10 @@ export function createTransitions(base: Base): Transitions {
   const setWaiting = db.prepare(
     `update tasks set state = ${CODE.waiting}, retry_at = ?, leased_at = null, started_at = null, block = null, worker = null
      where seq = ?`,
+  );
+  const setForgiven = db.prepare("update tasks set ended_lease = lease where seq = ?");
+  const explainAttempt = db.prepare(
+    "update attempts set failure = ? where task = (select seq from tasks where id = ?) and block = ? and failure like ?",
   );
   const addAttempt = db.prepare("insert or replace into attempts values(?, ?, ?, ?, ?, ?, ?)");
   const attemptRows = db.prepare(
@@ -161,6 +170,17 @@ export function createTransitions(base: Base): Transitions {
       move(task, CODE.queued);
       // A hand-out that nobody saw leaves no event; watchers only hear of a task that had shown a sign of life.
       return wasRunning || failure ? event(task, events.append(task), failure) : null;
+    },
+    forgive: (task) => void setForgiven.run(task.seq),
+    explain(taskId, block, failure) {
+      const name = interning.name(block) ?? -1;
+      const { changes } = explainAttempt.run(
+        JSON.stringify(failure),
+        idToBytes(taskId),
+        name,
+        `{"code":"BLOCK_ENDED"%`,
+      );
+      return Number(changes) > 0;
     },
     wait(task, tally, { retryAt, failure }) {
       recordAttempt(task, tally, failure);

@@ -16,6 +16,7 @@ def may_start(job, control, now):
 def hosts_for(job, live, control):
     """Free nodes for the job, or None while there are too few."""
     taken = {host for other in live if other["state"] in ("running", "ending") for host in other.get("hosts", [])}
+    taken.update(job.get("exclude", []))
     free = [name for name in ("nid%05d" % n for n in range(1, control.get("nodes", 1000) + 1)) if name not in taken]
     return free[: job["nodes"]] if len(free) >= job["nodes"] else None
 

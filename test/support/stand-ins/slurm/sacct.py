@@ -18,4 +18,4 @@ def row(call, job):
     word = common.state(call, job)
     if word == "CANCELLED":
         word += " by %d" % os.getuid()
-    return "|".join([job["id"], word, common.exit_code(job), job["name"]])
+    return "|".join([job["id"], word, common.exit_code(job), ",".join(job.get("hosts") or []), job["name"]])

@@ -7,7 +7,7 @@ from core import jobs
 from slurm.common import down  # noqa: F401
 
 WITH_VALUE = set(
-    "account begin comment constraint cpus-per-task cpus-per-gpu error export gpus-per-node gres job-name licenses "
+    "account begin comment constraint cpus-per-task cpus-per-gpu error exclude export gpus-per-node gres job-name licenses "
     "mail-type mail-user mem mem-per-cpu nodelist nodes ntasks-per-node open-mode output partition qos reservation "
     "signal time".split()
 )
@@ -80,6 +80,8 @@ def describe(call, number, script, given):
         "nodes": int(given.get("nodes", "1").split("-")[0]), "out": out, "err": out, "given": given,
         "killDelayMs": call.settings.get("killWaitMs", 30_000),
     }  # fmt: skip
+    if "exclude" in given:
+        job["exclude"] = given["exclude"].split(",")
     if int(given.get("time", "0")) > 0:
         job["walltimeMs"] = int(given["time"]) * minute
     warn = re.fullmatch(r"B:([A-Z0-9]+)@(\d+)", given.get("signal", ""))

@@ -11,7 +11,7 @@ SHORT = {
 }  # fmt: skip
 
 HEADINGS = {
-    "%i": "JOBID", "%t": "ST", "%T": "STATE", "%r": "REASON", "%S": "START_TIME", "%e": "END_TIME", "%j": "NAME",
+    "%N": "NODELIST", "%i": "JOBID", "%t": "ST", "%T": "STATE", "%r": "REASON", "%S": "START_TIME", "%e": "END_TIME", "%j": "NAME",
 }  # fmt: skip
 
 
@@ -40,6 +40,7 @@ def headings(form):
 def row(call, job, form):
     word = common.state(call, job)
     values = {
+        "%N": ",".join(job.get("hosts") or []),
         "%i": job["id"], "%T": word, "%t": SHORT[word], "%r": common.reason(call, job), "%j": job["name"],
         "%S": date(job.get("started")), "%e": date(job.get("ended")),
     }  # fmt: skip
