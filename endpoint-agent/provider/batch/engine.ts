@@ -94,7 +94,7 @@ export function createBatchProvider(options: BatchOptions): Provider {
     const code = exitCodeOf(block);
     const node = status.node ?? exitFileOf(block)?.host;
     const nodeLog = options.logFileOf(block);
-    const last = lastWords(nodeLog) ?? lastWords(scriptLogOf(nodeLog));
+    const last = lastWords(nodeLog, scriptLogOf(nodeLog));
     const parts = [status.reason, code === undefined ? undefined : `exit code ${code}`, last];
     return { ...status, ...(node ? { node } : {}), reason: parts.filter((part) => part).join(": ") };
   };
