@@ -23,11 +23,11 @@ export function whyNoSlurm(): string | undefined {
 export type SlurmOptions = {
   nodes?: number;
   cpusPerNode?: number;
-  /** more lines of slurm.conf */
+  /** more lines of slurm.conf; `@DIR@` in them is the directory of all its files */
   conf?: readonly string[];
   /** more of a node's line there, as `Gres=gpu:2`, by its number from 1 */
   nodeConf?: (node: number) => string;
-  /** files beside slurm.conf by their names, as gres.conf; `@DIR@` in them is their directory */
+  /** files beside slurm.conf by their names, as gres.conf, with `@DIR@` as well */
   files?: Readonly<Record<string, string>>;
   /** called with that directory before anything starts */
   prepare?: (dir: string) => void;
@@ -161,7 +161,7 @@ function confOf(parts: {
         `NodeName=n${i + 1} NodeHostname=${host} NodeAddr=127.0.0.1 Port=${port} CPUs=${cpusPerNode} RealMemory=1000 ${nodeConf(i + 1)}`,
     ),
     "PartitionName=debug Nodes=ALL Default=YES MaxTime=INFINITE State=UP",
-    ...parts.more,
+    ...parts.more.map((line) => line.replaceAll("@DIR@", dir)),
   ].join("\n")}\n`;
 }
 
