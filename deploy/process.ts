@@ -2,9 +2,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, fstatSync, openSync, readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
-import { ApiError, ERRORS, type ErrorCode } from "../protocol/errors.ts";
+import type { ApiError } from "../protocol/errors.ts";
 import type { Environment } from "./directories.ts";
 import { createEscalation } from "./escalation.ts";
+import { lastWordsIn, saidIn } from "./last-words.ts";
 
 export type ProcessSpec = {
   name: string;
@@ -37,13 +38,20 @@ export type RunningProcess = {
 
 /** A process that ended, or said nothing, before it was ready; `said` is the error that it gave as its reason. */
 export class StartError extends Error {
+  readonly part: string;
+  readonly logFile: string;
   readonly exit: Exit | undefined;
   readonly said: ApiError | undefined;
-  constructor(message: string, exit: Exit | undefined, said?: ApiError) {
+  constructor(
+    message: string,
+    facts: { part: string; logFile: string; exit?: Exit | undefined; said?: ApiError | undefined },
+  ) {
     super(message);
     this.name = "StartError";
-    this.exit = exit;
-    this.said = said;
+    this.part = facts.part;
+    this.logFile = facts.logFile;
+    this.exit = facts.exit;
+    this.said = facts.said;
   }
 }
 
@@ -68,7 +76,7 @@ export async function startProcess(spec: ProcessSpec): Promise<RunningProcess> {
   });
   if (child.pid === undefined) {
     const cause = await new Promise<Error>((resolve) => child.on("error", resolve));
-    throw new StartError(`${spec.name} could not be started: ${cause.message}`, undefined);
+    throw new StartError(`${spec.name} could not be started: ${cause.message}`, factsOf(spec));
   }
   const running = { name: spec.name, pid: child.pid, exited, ...stopping(child, exited) };
   const early = exited.then((exit) => endedEarly(spec, exit, from));
@@ -80,6 +88,10 @@ export async function startProcess(spec: ProcessSpec): Promise<RunningProcess> {
   ready.catch(() => {});
   early.catch(() => {});
   return { ...running, ready };
+}
+
+function factsOf({ name, logFile }: ProcessSpec): { part: string; logFile: string } {
+  return { part: name, logFile };
 }
 
 function stopping(child: ChildProcess, exited: Promise<Exit>): Pick<RunningProcess, "stop" | "kill"> {
@@ -127,23 +139,18 @@ async function withDeadline<T>(work: Promise<T>, spec: ProcessSpec): Promise<T> 
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     const message = `${spec.name} was not ready within ${spec.readyTimeoutMs / 1000} s; its log is ${spec.logFile}`;
-    timer = setTimeout(() => reject(new StartError(message, undefined)), spec.readyTimeoutMs);
+    timer = setTimeout(() => reject(new StartError(message, factsOf(spec))), spec.readyTimeoutMs);
   });
   return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }
 
 function endedEarly(spec: ProcessSpec, exit: Exit, from: number): never {
   const how = exit.signal ? `by ${exit.signal}` : `with code ${exit.code}`;
-  const said = saidSince(spec.logFile, from);
-  throw new StartError(`${spec.name} ended ${how} before it was ready; its log is ${spec.logFile}`, exit, said);
-}
-
-/** The last error in a log, as the programs write it: `CODE: message`. */
-function saidSince(logFile: string, from: number): ApiError | undefined {
-  const text = readFileSync(logFile).subarray(from).toString("utf8");
-  const [, code, message] = [...text.matchAll(/^([A-Z_]+): (.+)$/gm)].at(-1) ?? [];
-  if (code === undefined || message === undefined || !Object.hasOwn(ERRORS, code)) return undefined;
-  return new ApiError(code as ErrorCode, message);
+  const log = readFileSync(spec.logFile).subarray(from).toString("utf8");
+  const words = lastWordsIn(log);
+  const why = words === "" ? "" : `: ${words}`;
+  const message = `${spec.name} ended ${how} before it was ready${why}; its log is ${spec.logFile}`;
+  throw new StartError(message, { part: spec.name, logFile: spec.logFile, exit, said: saidIn(log) });
 }
 
 function parseLine(line: string): Record<string, unknown> | undefined {

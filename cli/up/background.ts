@@ -13,6 +13,9 @@ import { EXIT } from "../exit-codes.ts";
 import { plain } from "../output/text.ts";
 import { alreadyUp, endpointOf, type UpFacts, upLines } from "./summary.ts";
 
+/** What the background process says once it runs, as text or as JSON. */
+const SUMMARY = /^(farcall is up| {2}\w+ {2,}|\{"state":)/;
+
 /** Resolves when the stack answers; it goes on without this process. */
 export async function upInBackground(context: CliContext, options: UpCommandOptions): Promise<void> {
   const { terminal, env, signal } = context;
@@ -38,7 +41,7 @@ export async function upInBackground(context: CliContext, options: UpCommandOpti
       return sayUp(context, { running: now, options, tookMs: performance.now() - began, stateDir: layout.dir });
     }
     if (ended !== undefined && now) return alreadyUp(context, now, options);
-    if (ended !== undefined && !options.json && saidWhy(logFile, from)) {
+    if (ended !== undefined && saidWhy(logFile, from)) {
       // Its last words are on this terminal, too.
       showNews(context, logFile, shown);
       return context.exit(ended ?? EXIT.internal);
@@ -53,8 +56,9 @@ export async function upInBackground(context: CliContext, options: UpCommandOpti
 function startUp(logFile: string, options: UpCommandOptions, env: CliContext["env"]) {
   const log = openSync(logFile, "a", 0o600);
   const main = fileURLToPath(new URL(`../main${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url));
-  const { durability, endpoint, drainTimeout } = options;
+  const { durability, endpoint, drainTimeout, json } = options;
   const args = ["up", "--durability", durability, "--endpoint", endpoint, "--drain-timeout", String(drainTimeout)];
+  if (json) args.push("--json");
   const child = spawn(process.execPath, [main, ...args], {
     detached: true,
     stdio: ["ignore", log, log],
@@ -95,13 +99,13 @@ function showNews({ terminal }: CliContext, logFile: string, from: number): numb
   const end = text.lastIndexOf("\n") + 1;
   // The summary is said by this process; the rest are notes.
   const lines = plain(text.slice(0, end)).split("\n");
-  for (const line of lines) if (line !== "" && !/^(farcall is up| {2}\w+ {2,})/.test(line)) terminal.note(line);
+  for (const line of lines) if (line !== "" && !SUMMARY.test(line)) terminal.note(line);
   return from + Buffer.byteLength(text.slice(0, end));
 }
 
 /** Whether an `up` that has failed said so, as every command does. */
 function saidWhy(logFile: string, from: number): boolean {
-  return /^farcall: [A-Z_]+: /m.test(readFileSync(logFile).subarray(from).toString("utf8"));
+  return /^(farcall: [A-Z_]+: |\{"error":)/m.test(readFileSync(logFile).subarray(from).toString("utf8"));
 }
 
 function sizeOf(file: string): number {

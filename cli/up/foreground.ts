@@ -53,11 +53,14 @@ async function drain({ terminal }: CliContext, started: Up, graceMs: number): Pr
 /** Says once when a part dies and once when it is back. */
 function reportTrouble({ terminal, signal }: CliContext): (parts: PartStatus[]) => void {
   const troubled = new Set<string>();
+  // Of one that never ran, the failed start is thrown.
+  const ran = new Set<string>();
   return (parts) => {
     if (signal.aborted) return;
     for (const { name, state, trouble, logFile } of parts) {
       const bad = state === "restarting" || state === "failed";
-      if (bad && !troubled.has(name)) {
+      if (state === "running") ran.add(name);
+      if (bad && ran.has(name) && !troubled.has(name)) {
         troubled.add(name);
         const what = (trouble ?? "died").replace(`${name} `, "");
         const seen = logFile === null || what.includes(logFile) ? "" : `; see ${logFile}`;

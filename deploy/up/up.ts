@@ -96,6 +96,8 @@ async function start(layout: Layout, note: ReturnType<typeof createRunningNote>,
     await killLeftovers(layout);
     note.remove();
     if (!(error instanceof StartError)) throw error;
-    throw error.said ?? new ApiError("UNAVAILABLE", error.message, { cause: error });
+    const { said, part, logFile } = error;
+    const details = { part, log: logFile, ...said?.details };
+    throw new ApiError(said?.code ?? "UNAVAILABLE", said?.message ?? error.message, { cause: error, details });
   }
 }

@@ -54,6 +54,39 @@ describe("farcall up, and where it keeps things", { timeout: 120_000 }, () => {
     expect(processesUnder(home.dir)).toEqual([]);
   });
 
+  it.each([["--detach"], []])("with --json names the part that failed, what it said and its log", async (...flags) => {
+    const dir = join(home.stateDir, "endpoints", "laptop");
+    await mkdir(dir, { recursive: true });
+    await writeFile(join(dir, "config.yaml"), "name: laptop\npolicy: { maxBlock: 1 }\n");
+    const up = await home.run(["up", ...flags, "--json"]);
+    expect(up).toMatchObject({ code: 2, stdout: "" });
+    expect(JSON.parse(up.stderr.trim())).toMatchObject({
+      error: {
+        code: "CONFIG_INVALID",
+        message: expect.stringMatching(/config\.yaml:2.*maxBlock is unknown/),
+        details: { part: "agent:laptop", log: expect.stringContaining("agent.log") },
+      },
+    });
+    expect(processesUnder(home.dir)).toEqual([]);
+  });
+
+  it("a part that dies without a reason is named with its last words", async () => {
+    const server = join(home.dir, "nats-server");
+    await writeFile(
+      server,
+      "#!/bin/sh\ncase $1 in --version | -v) echo 'nats-server: v2.14.0';; *) echo 'no room here' >&2; exit 3;; esac\n",
+      {
+        mode: 0o755,
+      },
+    );
+    const up = await home.run(["up", "--detach", "--json"], { env: { FARCALL_NATS_SERVER: server } });
+    expect(JSON.parse(up.stderr.trim().split("\n").at(-1) ?? "")).toMatchObject({
+      error: {
+        message: expect.stringMatching(/^nats-server ended with code 3 before it was ready: no room here; its log is /),
+      },
+    });
+  });
+
   it("calls go to the endpoint that it runs, unless the one that the profile names runs as well", async () => {
     await home.json(["up", "--detach", "--endpoint", "first"]);
     await home.json(["down"]);

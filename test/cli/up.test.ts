@@ -183,7 +183,7 @@ describe("farcall up", { timeout: 120_000 }, () => {
     const walk = (directory: string) => {
       for (const entry of readdirSync(directory, { withFileTypes: true })) {
         const path = join(directory, entry.name);
-        if ((statSync(path).mode & 0o077) !== 0) open.push(path);
+        if (((statSync(path, { throwIfNoEntry: false })?.mode ?? 0) & 0o077) !== 0) open.push(path);
         if (entry.isDirectory()) walk(path);
       }
     };

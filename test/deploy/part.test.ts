@@ -91,7 +91,9 @@ describe("a part of a stack", () => {
 
   it("says why the first start failed, and where the log is", async () => {
     const part = nodePart(`console.error("no such port"); process.exit(4);`);
-    await expect(part.start()).rejects.toThrow(/ended with code 4 before it was ready; its log is .*part\.log/);
+    await expect(part.start()).rejects.toThrow(
+      /ended with code 4 before it was ready: no such port; its log is .*part\.log/,
+    );
     expect(readFileSync(join(dir, "part.log"), "utf8")).toContain("no such port");
     expect(part.status().state).toBe("failed");
   });
