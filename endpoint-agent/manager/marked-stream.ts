@@ -2,6 +2,7 @@
 import { type Capture, createCapture, type OutputLimits, type OutputTail } from "./output.ts";
 
 const NUMBER_BYTES = 8 + 1;
+const MAX_CLOSED = 64;
 
 export type MarkedStream = {
   push(chunk: Uint8Array): void;
@@ -44,8 +45,13 @@ export function createMarkedStream(
   const close = (n: number) => {
     const output = capture.take();
     const wait = waits.find((candidate) => candidate.n === n);
-    if (wait) settle(wait, output);
-    else closed.set(n, output);
+    if (wait) {
+      settle(wait, output);
+      return;
+    }
+    closed.set(n, output);
+    // A mark comes a moment before its result, of no more tasks than a worker may hold: others are made up by user code.
+    if (closed.size > MAX_CLOSED) closed.delete(closed.keys().next().value as number);
   };
   const cut = (chunk: Buffer): Buffer => {
     let bytes = rest.length > 0 ? Buffer.concat([rest, chunk]) : chunk;

@@ -8,8 +8,8 @@ export type Permits = {
   /** The descriptor to pass to the worker; close it with `passed` once the process is started. */
   readonly childFd: number;
   passed(): void;
-  /** Lets the worker start the tasks of these numbers. */
-  grant(numbers: readonly number[]): void;
+  /** Lets the worker start the tasks of these numbers; says no where user code has filled the pipe. */
+  grant(numbers: readonly number[]): boolean;
   /** Takes every permit back that the worker has not read; returns their numbers. */
   takeBack(): number[];
   close(): void;
@@ -37,8 +37,14 @@ export function createPermits(path: string): Permits {
     passed: () => closeSync(childFd),
     grant(numbers) {
       for (let i = 0; i < numbers.length; i++) buffer.writeUInt32BE(numbers[i] as number, i * PERMIT_BYTES);
-      // Within PIPE_BUF, so it is written whole.
-      writeSync(fd, buffer, 0, numbers.length * PERMIT_BYTES);
+      try {
+        // Within PIPE_BUF, so it is written whole or not at all.
+        writeSync(fd, buffer, 0, numbers.length * PERMIT_BYTES);
+        return true;
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
+        return false;
+      }
     },
     takeBack() {
       if (!open) return [];

@@ -226,7 +226,11 @@ export function createPool(options: PoolOptions, events: PoolEvents): Pool {
         return undefined;
       }
     },
-    hand: (worker, tasks) => handTasks(worker, tasks, handOvers.get(worker) as HandOver),
+    hand(worker, tasks) {
+      if (handTasks(worker, tasks, handOvers.get(worker) as HandOver)) return;
+      kill(worker, { kind: "forged", what: "it filled the pipe of permits" }, 0);
+      events.onUnstarted([...tasks]);
+    },
     kill,
     retire,
   };

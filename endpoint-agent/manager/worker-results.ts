@@ -18,10 +18,12 @@ const CODES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 ]);
 const ENCODINGS: ReadonlySet<unknown> = new Set([undefined, "json", "cbor", "raw"]);
 const MAX_TEXT = 64 * 1024;
+const MAX_DEPTH = 32;
 
 /** What is wrong with a result's frame, if anything is. */
 export function resultProblem({ n, ms, encoding }: WorkerResult, body: Uint8Array): string | undefined {
-  if (!Number.isInteger(n) || typeof ms !== "number" || !(ms >= 0)) return "its result has no number or no time";
+  if (!Number.isInteger(n) || typeof ms !== "number" || !(ms >= 0 && ms <= Number.MAX_SAFE_INTEGER))
+    return "its result has no number or no time";
   if (!ENCODINGS.has(encoding)) return "its result has an encoding that is not known";
   if (body.length > INLINE_LIMIT_BYTES) return "its result is longer than may be sent inline";
   return undefined;
@@ -40,8 +42,20 @@ export function checkedFailure(failure: unknown): TaskFailure {
     ...(type === undefined ? {} : { type: cut(type) }),
     ...(stack === undefined ? {} : { stack: cut(stack) }),
     ...(exitCode === undefined ? {} : { exitCode }),
-    ...(details === undefined || JSON.stringify(details).length > MAX_TEXT ? {} : { details }),
+    ...(details === undefined || !isSmall(details) ? {} : { details }),
   };
+}
+
+function isSmall(details: unknown): boolean {
+  return isPlain(details, 0) && JSON.stringify(details).length <= MAX_TEXT;
+}
+
+/** Whether everybody's JSON can carry it. */
+function isPlain(value: unknown, depth: number): boolean {
+  if (depth > MAX_DEPTH) return false;
+  if (typeof value === "object" && value !== null)
+    return Object.values(value).every((item) => isPlain(item, depth + 1));
+  return typeof value !== "number" || Number.isFinite(value);
 }
 
 function cut(text: string): string {

@@ -56,8 +56,8 @@ export type Worker = {
 const MARK_WAIT_MS = 1_000;
 const STDERR_WORDS = 2_048;
 
-/** Hands tasks to a worker that has room for them. */
-export function handTasks(worker: Worker, tasks: readonly Task[], state: HandOver): void {
+/** Hands tasks to a worker that has room for them. Says no where user code has filled the pipe of permits: none was started. */
+export function handTasks(worker: Worker, tasks: readonly Task[], state: HandOver): boolean {
   const entries: WorkerTask[] = [];
   const numbers: number[] = [];
   const now = performance.now();
@@ -72,8 +72,13 @@ export function handTasks(worker: Worker, tasks: readonly Task[], state: HandOve
     entries.push(entry);
     worker.tasks.push(task);
   }
-  worker.process.permits.grant(numbers);
+  if (!worker.process.permits.grant(numbers)) {
+    worker.tasks.splice(-tasks.length);
+    for (const task of tasks) task.n = 0;
+    return false;
+  }
   worker.process.send({ kind: "tasks", tasks: entries }, joinedArguments(tasks));
+  return true;
 }
 
 /** What was told to one worker: numbers of tasks, and of calls by spec. */
@@ -166,7 +171,7 @@ function onTrouble(
 
 function endOfResult(worker: Worker, frame: WorkerResult, body: Uint8Array): TaskEnd {
   const end: TaskEnd = { outcome: "succeeded", started: true, ranMs: frame.ms, worker: worker.name };
-  if (frame.failure) {
+  if (frame.failure !== undefined && frame.failure !== null) {
     end.outcome = "failed";
     end.failure = checkedFailure(frame.failure);
     return end;

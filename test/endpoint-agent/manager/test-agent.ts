@@ -269,6 +269,8 @@ export async function startTestAgent(options: AgentOptions = {}) {
     },
     listen,
     log: readLog,
+    /** the manager's own, resident */
+    memoryMb: () => Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${manager.pid}/status`, "utf8"))?.[1]) / 1024,
     async stop() {
       send({ kind: "stop" });
       const timer = setTimeout(() => manager.kill("SIGKILL"), 5_000);

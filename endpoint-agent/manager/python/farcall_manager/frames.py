@@ -1,9 +1,12 @@
 """Frames: u32 header length, u32 body length, header as UTF-8 JSON, body (docs/frames.md)."""
 import json
+import re
 import struct
 
 to_json = json.JSONEncoder(separators=(",", ":")).encode
 PREFIX_BYTES = 8
+#: Python would read any number of digits, and take its time for it
+LONG_NUMBER = re.compile(rb"[0-9]{300}")
 
 
 class BadFrame(Exception):
@@ -49,8 +52,17 @@ class FrameReader:
         return frames
 
 
+def _refuse(name):
+    raise ValueError("%s is not JSON" % name)
+
+
+_from_json = json.JSONDecoder(parse_constant=_refuse).decode
+_from_json_with_long_numbers = json.JSONDecoder(parse_constant=_refuse, parse_int=lambda text: int(text) if len(text) < 300 else float(text)).decode
+
+
 def _header(data):
     try:
-        return json.loads(bytes(data).decode("utf-8"))
-    except ValueError:
-        raise BadFrame("the frame's header is not UTF-8 JSON")
+        text = bytes(data).decode("utf-8")
+        return _from_json_with_long_numbers(text) if LONG_NUMBER.search(data) else _from_json(text)
+    except (ValueError, RecursionError):
+        raise BadFrame("the frame's header is not UTF-8 JSON, or nested too deep")

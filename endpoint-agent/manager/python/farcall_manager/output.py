@@ -5,6 +5,7 @@ import collections
 Output = collections.namedtuple("Output", "total head tail")
 NO_OUTPUT = Output(0, b"", b"")
 NUMBER_BYTES = 8 + 1
+MAX_CLOSED = 64
 
 
 class Capture:
@@ -73,7 +74,7 @@ class MarkedStream:
     def __init__(self, loop, mark, limits, on_bytes):
         self.loop, self.mark, self.on_bytes = loop, mark, on_bytes
         self.capture, self.rest = Capture(limits), b""
-        self.closed, self.waits = {}, []
+        self.closed, self.waits = collections.OrderedDict(), []
 
     def push(self, chunk):
         data = self.rest + chunk
@@ -106,8 +107,11 @@ class MarkedStream:
         wait = next((wait for wait in self.waits if wait[0] == n), None)
         if wait:
             self.settle(wait, output)
-        else:
-            self.closed[n] = output
+            return
+        self.closed[n] = output
+        # A mark comes a moment before its result, of no more tasks than a worker may hold: others are made up by user code.
+        if len(self.closed) > MAX_CLOSED:
+            self.closed.popitem(last=False)
 
     def until(self, n, wait_s, done):
         """Calls back with the output up to the mark of task `n`, now or when it comes, or after `wait_s` without it."""

@@ -28,8 +28,13 @@ class Permits:
         os.close(self.child_fd)
 
     def grant(self, numbers):
-        # Within PIPE_BUF, so it is written whole.
-        os.write(self.fd, b"".join(struct.pack(">I", n) for n in numbers))
+        """Lets the worker start the tasks of these numbers; says no where user code has filled the pipe."""
+        try:
+            # Within PIPE_BUF, so it is written whole or not at all.
+            os.write(self.fd, struct.pack(">%dI" % len(numbers), *numbers))
+            return True
+        except BlockingIOError:
+            return False
 
     def take_back(self):
         """Takes every permit back that the worker has not read; returns their numbers."""

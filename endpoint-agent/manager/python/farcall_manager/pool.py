@@ -157,6 +157,10 @@ class Pool:
     def on_children(self, worker):
         self.engine.on_leftovers(worker.name, worker.process.pid)
 
+    def on_unpermitted(self, worker, tasks):
+        self.kill(worker, {"kind": "forged", "what": "it filled the pipe of permits"}, 0)
+        self.engine.on_unstarted(tasks)
+
     def on_broken(self, worker, what):
         self.kill(worker, {"kind": "broken", "what": what}, 0)
 

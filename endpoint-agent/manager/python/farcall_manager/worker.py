@@ -1,16 +1,13 @@
 """One warm worker: the tasks that it holds, and what its frames and its death mean for them."""
 from .clock import now_ms
-from .constants import INLINE_LIMIT_BYTES
 from .deaths import end_of_death
 from .output import last_bytes
 from .task import End
+from .worker_results import checked_failure, result_problem
 
 #: how long a task's output is waited for after its result
 MARK_WAIT_S = 1.0
 STDERR_WORDS = 2048
-MAX_TEXT = 64 * 1024
-#: what a worker itself may say of a task; all other codes are the manager's
-CODES = ("USER_ERROR", "LOAD_ERROR", "EXITED", "OOM", "RESULT_TOO_LARGE", "RESULT_NOT_SERIALISABLE")
 
 
 class Worker:
@@ -50,8 +47,17 @@ class Worker:
                 chunks.append(task.body)
             entries.append(entry)
             self.tasks.append(task)
-        self.process.permits.grant(numbers)
-        self.process.send({"kind": "tasks", "tasks": entries}, chunks)
+        if self.process.permits.grant(numbers):
+            self.process.send({"kind": "tasks", "tasks": entries}, chunks)
+        else:
+            self.not_handed(tasks)
+
+    def not_handed(self, tasks):
+        """User code has filled the pipe: without a permit none of them was started."""
+        del self.tasks[-len(tasks):]
+        for task in tasks:
+            task.n = 0
+        self.pool.on_unpermitted(self, tasks)
 
     def call_of(self, task):
         info = task.info
@@ -90,9 +96,9 @@ class Worker:
             self.pool.on_ready(self)
             return None
         task = self.tasks[0] if self.tasks else None
-        if task is None or task.n != frame.get("n"):
+        if task is None or type(frame.get("n")) is not int or task.n != frame["n"]:
             return "it reported a task that it was not running"
-        problem = _result_problem(frame, body)
+        problem = result_problem(frame, body)
         if problem:
             return problem
         self.on_result(task, frame, body)
@@ -122,7 +128,7 @@ class Worker:
         """Tells what is so for a moment from what user code has done to the descriptors."""
         if frame["kind"] == "broken":
             self.pool.on_broken(self, str(frame.get("what"))[:200])
-        elif frame["kind"] != "stuck" or not isinstance(frame.get("n"), int):
+        elif frame["kind"] != "stuck" or type(frame.get("n")) is not int:
             return "a frame of no known kind came from it"
         elif frame.get("awaits") and any(task.n == frame["n"] for task in self.tasks):
             self.process.send({"kind": "sent", "n": frame["n"]})
@@ -134,7 +140,7 @@ class Worker:
 
     def end_of_result(self, frame, body):
         end = End("succeeded", True, ran_ms=frame["ms"], worker=self.name, encoding=frame.get("encoding"))
-        if frame.get("failure"):
+        if frame.get("failure") is not None:
             end.outcome, end.failure = "failed", checked_failure(frame["failure"])
         elif frame.get("file") is None:
             end.data = body
@@ -180,33 +186,3 @@ class Worker:
         if started and self.killed and self.killed["kind"] == "broken" and not started.info.at_most_once:
             end.outcome, end.started, end.failure = "returned", False, None
         return started, end, rest + unstarted, words
-
-
-def _result_problem(frame, body):
-    ms = frame.get("ms")
-    if not isinstance(ms, (int, float)) or not ms >= 0:
-        return "its result has no number or no time"
-    if frame.get("encoding") not in (None, "json", "cbor", "raw"):
-        return "its result has an encoding that is not known"
-    if len(body) > INLINE_LIMIT_BYTES:
-        return "its result is longer than may be sent inline"
-    return None
-
-
-def checked_failure(failure):
-    """A worker's description of a failure, cut to what may be passed on: user code may have written it."""
-    unread = {"code": "USER_ERROR", "message": "the worker's description of a failure could not be read"}
-    if not isinstance(failure, dict) or failure.get("code") not in CODES or not isinstance(failure.get("message"), str):
-        return unread
-    checked = {"code": failure["code"]}
-    for name in ("message", "type", "stack"):
-        if failure.get(name) is None:
-            continue
-        if not isinstance(failure[name], str):
-            return unread
-        checked[name] = failure[name].encode("utf-8", "replace").decode("utf-8")[:MAX_TEXT]
-    if isinstance(failure.get("exitCode"), int):
-        checked["exitCode"] = failure["exitCode"]
-    if isinstance(failure.get("details"), dict) and len(str(failure["details"])) <= MAX_TEXT:
-        checked["details"] = failure["details"]
-    return checked
