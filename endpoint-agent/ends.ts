@@ -1,7 +1,7 @@
 /** Results that the agent itself writes, for tasks that no manager can report any more. */
 import type { ResultEntry } from "../protocol/batch.ts";
 import type { ErrorCode } from "../protocol/errors.ts";
-import type { Resources, TaskFailure } from "../protocol/task.ts";
+import { parseResourceClass, type Resources, type TaskFailure } from "../protocol/task.ts";
 import type { BlockEnd } from "./block-steps.ts";
 import type { HeldTask } from "./held-task.ts";
 import type { TakenCause } from "./provider/port.ts";
@@ -58,19 +58,30 @@ export function strandedEntry(task: Pick<HeldTask, "id" | "lease">): ResultEntry
   return { ...returnedEntry(task), failure };
 }
 
-/** A task that no node of this endpoint can hold. */
-export function hopelessEntry(task: HeldTask, { cores, memoryMb, gpus, nodes }: Resources): ResultEntry {
-  const offered = `${cores} cores, ${memoryMb} MiB of memory and ${gpus} GPUs`;
-  const only = nodes === undefined ? "" : "; its nodes run nothing but commands that ask for `nodes`";
+/** A task that no node, or no block, of this endpoint can hold. */
+export function hopelessEntry(
+  task: HeldTask,
+  { node, nodesPerBlock }: { node: Resources; nodesPerBlock: number },
+): ResultEntry {
+  const asked = task.spec ? parseResourceClass(task.spec.class.key) : undefined;
+  const only = node.nodes === undefined ? "" : "; its nodes run nothing but commands that ask for `nodes`";
+  const tooWide = asked?.nodes !== undefined && asked.nodes > nodesPerBlock;
+  const message = tooWide
+    ? `the task needs ${asked.nodes} nodes of one block; a block of this endpoint has ${nodesPerBlock} (policy.nodesPerBlock)`
+    : `the task needs ${asked ? amountsText(asked) : "more"}; a node of this endpoint offers ${amountsText(node)}${only}`;
   return {
     id: task.id,
     lease: task.lease,
     outcome: "failed",
     started: false,
-    failure: {
-      code: "NO_SUCH_RESOURCES",
-      message: `the task needs ${task.spec?.class.key ?? "more"}; a node of this endpoint offers ${offered}${only}`,
-    },
+    failure: { code: "NO_SUCH_RESOURCES", message },
     length: 0,
   };
+}
+
+function amountsText({ cores, memoryMb, gpus }: Pick<Resources, "cores" | "memoryMb" | "gpus">): string {
+  const parts = [`${cores} core${cores === 1 ? "" : "s"}`];
+  if (memoryMb > 0) parts.push(`${memoryMb} MiB of memory`);
+  if (gpus > 0) parts.push(`${gpus} GPU${gpus === 1 ? "" : "s"}`);
+  return parts.length === 1 ? (parts[0] as string) : `${parts.slice(0, -1).join(", ")} and ${parts.at(-1)}`;
 }

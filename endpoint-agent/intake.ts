@@ -44,7 +44,7 @@ export function createIntake(parts: IntakeParts): PullLink {
       if (interchange.accept(header, body).some((spec) => hopeless(spec.class.key))) {
         end(
           interchange.takeQueued((spec) => hopeless(spec.class.key)),
-          (task) => hopelessEntry(task, node),
+          (task) => hopelessEntry(task, { node, nodesPerBlock: policy.nodesPerBlock }),
         );
       }
       if (parts.draining()) end(interchange.takeQueued(), returnedEntry);

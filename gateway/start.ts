@@ -1,13 +1,13 @@
 /** Puts a gateway together from its configuration and a wire, starts it, and takes it down in order. */
 import { randomBytes } from "node:crypto";
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Logger } from "pino";
 import { createApp } from "./app.ts";
 import { createAudit } from "./audit.ts";
 import { createAuthenticator } from "./auth/authenticator.ts";
 import { createHostCheck, isLoopback } from "./auth/host-check.ts";
-import { isToken } from "./auth/token.ts";
 import { openBlobs } from "./blobs/blobs.ts";
 import type { GatewayConfig } from "./config.ts";
 import { createHub, type Hub } from "./events/hub.ts";
@@ -144,16 +144,17 @@ async function createGateway(opened: Opened): Promise<Gateway> {
   };
 }
 
-/** Makes the first token of a new database; it does not expire, as nobody else could make another. */
+/**
+ * Makes the first token of a new database; it does not expire, as nobody else could make another. Who has lost the file gets
+ * a new one: whoever can remove it has the database beside it, too. A file without a token is left as it is.
+ */
 async function ensureAdminToken(store: Store, stateDir: string): Promise<string> {
   const file = join(stateDir, "admin-token");
-  const kept = await readFile(file, "utf8").catch(() => "");
   const known = (await store.listTokens()).some(({ scopes }) => scopes.includes("admin"));
-  if (known && isToken(kept.trim())) return file;
-  if (known) return file;
+  if (known && existsSync(file)) return file;
   const { token } = await issueToken(store, {
     owner: ADMIN,
-    name: "first admin",
+    name: known ? "admin, made anew as the file was gone" : "first admin",
     scopes: ["admin"],
     expiresInMs: null,
   });

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { ApiError } from "../../protocol/errors.ts";
 import { isTerminal } from "../../protocol/task.ts";
-import type { FarcallOptions, Outage, Task, TasksApi } from "../../sdk/index.ts";
+import type { FarcallOptions, Outage, Task, TaskQuery, TasksApi } from "../../sdk/index.ts";
 import type { CliContext } from "../context.ts";
 import { duration, oneLine } from "../output/text.ts";
 
@@ -21,7 +21,28 @@ export type Waiting = {
     task: Pick<Task<unknown>, "id" | "state" | "accepted">,
     wait: () => Promise<T>,
   ): Promise<T>;
+  /** Does `work`; while the number of ended tasks stands still, says why those of the query wait. */
+  many<T>(
+    tasks: Pick<TasksApi, "get" | "list">,
+    watched: { query: TaskQuery; ended: () => number },
+    work: () => Promise<T>,
+  ): Promise<T>;
 };
+
+type Looked = "over" | "nothing" | { id: string; waits: { reason: string; message: string } };
+
+async function lookAt(tasks: Pick<TasksApi, "get">, id: string): Promise<Looked> {
+  const { state, waits } = await tasks.get(id);
+  if (state === "running" || isTerminal(state)) return "over";
+  return waits ? { id, waits } : "nothing";
+}
+
+/** Of many the newest is at the end of the queue, and surely one of this command's. */
+async function lookAtNewest(tasks: Pick<TasksApi, "get" | "list">, query: TaskQuery): Promise<Looked> {
+  const [newest] = (await tasks.list({ ...query, state: ["queued", "leased"], limit: 1 })).items;
+  const found = newest ? await lookAt(tasks, newest.id) : "nothing";
+  return found === "over" ? "nothing" : found;
+}
 
 /** Waits as long as the flags say. */
 export function createWaiting(
@@ -47,18 +68,20 @@ export function createWaiting(
     );
   }
 
-  async function tellWhyItWaits(tasks: Pick<TasksApi, "get">, id: string, over: AbortSignal): Promise<void> {
+  /** Says each reason once; ends when `look` finds nothing that could wait. */
+  async function tellWhyItWaits(look: () => Promise<Looked>, over: AbortSignal): Promise<void> {
     let said = "";
     try {
       for (let pause = FIRST_LOOK_MS; ; pause = Math.min(MAX_LOOK_MS, 2 * pause)) {
         await sleep(pause, undefined, { signal: over, ref: false });
-        const { state, waits } = await tasks.get(id);
-        if (over.aborted || state === "running" || isTerminal(state)) return;
+        const found = await look();
+        if (over.aborted || found === "over") return;
+        if (found === "nothing") continue;
         // How long it has been so is no news.
-        const news = waits?.message.replace(/\d+/g, "");
-        if (!waits || news === undefined || news === said) continue;
+        const news = found.waits.message.replace(/\d+/g, "");
+        if (news === said) continue;
         said = news;
-        say({ task: id, waits }, `task ${id} waits: ${oneLine(waits.message)}`);
+        say({ task: found.id, waits: found.waits }, `task ${found.id} waits: ${oneLine(found.waits.message)}`);
       }
     } catch {
       // The call itself says what is wrong.
@@ -79,11 +102,27 @@ export function createWaiting(
 
   return {
     connection: { retryForMs: gatewayTimeout, onOutage },
+    async many(tasks, { query, ended }, work) {
+      const over = new AbortController();
+      let before = ended();
+      const look = async (): Promise<Looked> => {
+        const [last, now] = [before, ended()];
+        before = now;
+        // What moves needs no explanation.
+        return now > last ? "nothing" : lookAtNewest(tasks, query);
+      };
+      void tellWhyItWaits(look, over.signal);
+      try {
+        return await work();
+      } finally {
+        over.abort();
+      }
+    },
     async until(tasks, task, wait) {
       const known = { id: task.id, accepted: false };
       current = known;
       const over = new AbortController();
-      void tellWhyItWaits(tasks, task.id, over.signal);
+      void tellWhyItWaits(() => lookAt(tasks, task.id), over.signal);
       task.accepted.then(
         () => {
           known.accepted = true;

@@ -20,6 +20,7 @@ export function registerFunctions(program: Command, context: CliContext): void {
       ["farcall functions ls --name square", "every version of one name"],
     ],
   })
+    .alias("list")
     .option("--name <name>", "only those of this name")
     .addOption(limitOption(100))
     .action((options: ListOptions) => listFunctions(context, options));

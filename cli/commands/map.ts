@@ -48,9 +48,12 @@ async function map(context: CliContext, words: string[], options: MapCommandOpti
   if (file === "-" && stdin.isTTY) terminal.note("reading JSON Lines from the terminal; Ctrl-D ends them");
   const progress = showProgress(terminal, file !== "-" && terminal.animated ? await countLines(file) : undefined);
   const prepared = withFlags(farcall, remote, { flags: options, signal });
-  const { inFlight, ordered = false } = options;
-  try {
+  const { inFlight, ordered = false, endpoint, group } = options;
+  let ended = 0;
+  const query = { ...(endpoint ? { endpoint } : {}), ...(group ? { group } : {}) };
+  const work = async () => {
     for await (const result of prepared.map(readItems(file, stdin), { inFlight, ordered })) {
+      ended++;
       const failed = "error" in result && result.error !== undefined;
       const line = failed
         ? { index: result.index, error: describeError(result.error) }
@@ -59,6 +62,9 @@ async function map(context: CliContext, words: string[], options: MapCommandOpti
       progress.count(failed);
       if (failed) context.exit(EXIT.taskFailed);
     }
+  };
+  try {
+    await waiting.many(farcall.tasks, { query, ended: () => ended }, work);
   } finally {
     progress.end(signal.aborted);
   }

@@ -17,9 +17,12 @@ export function registerTasks(program: Command, context: CliContext): void {
     summary: "list tasks, newest first",
     examples: [
       ["farcall tasks ls --state failed --since 1h", "what failed in the last hour"],
+      ["farcall tasks ls --waiting", "what waits, and why"],
       ["farcall tasks ls --group run-7 --json", "a group's tasks as JSON"],
     ],
   })
+    .alias("list")
+    .option("-w, --waiting", "only what has not begun, and why each waits")
     .addOption(stateOption())
     .option("-e, --endpoint <name>", "only those of an endpoint")
     .option("-f, --function <name>", "only those of a function, by id or name")

@@ -43,7 +43,10 @@ export function explainQueued(facts: {
   const { view, row, status, ahead, now = Date.now() } = facts;
   const { summary } = status;
   if (row.epoch === 0)
-    return { reason: "endpoint-never-started", message: `the endpoint ${row.name} has never been started` };
+    return {
+      reason: "endpoint-never-started",
+      message: `the endpoint ${row.name} has never been started; ${startIt(row.name)}`,
+    };
   if (!status.online || !summary) return offline(row.name, status.lastSeenAt, now);
   if (row.draining || summary.state === "draining") {
     return { reason: "endpoint-draining", message: `the endpoint ${row.name} drains and takes nothing new` };
@@ -123,7 +126,11 @@ function oldestPending(blocks: readonly Block[]): Block | undefined {
 function offline(name: string, lastSeenAt: number | null, now: number): Wait {
   const seen =
     lastSeenAt === null ? "" : `; last seen ${lasting(now - lastSeenAt)} ago, at ${new Date(lastSeenAt).toISOString()}`;
-  return { reason: "endpoint-offline", message: `the agent of ${name} is not connected${seen}` };
+  return { reason: "endpoint-offline", message: `the agent of ${name} is not connected${seen}; ${startIt(name)}` };
+}
+
+function startIt(name: string): string {
+  return `\`farcall endpoint start ${name}\` on its machine starts it`;
 }
 
 function pendingBlock({ id, job, state, reason, since, submittedAt = since }: Block, now: number): Wait {

@@ -31,6 +31,30 @@ describe("the CLI says what to do next", { timeout: 90_000 }, () => {
     await home.json(["endpoint", "stop", "away", "--now"]);
   });
 
+  it("a map that waits for an endpoint which is not there says so once, and goes on once it is", async () => {
+    await home.json(["endpoint", "configure", "later"]);
+    const file = join(home.dir, "square.mjs");
+    await writeFile(file, "export const square = (x) => x * x;\n");
+    const map = home.start(["map", "-e", "later", "--js", `${file}:square`, "--ordered"], { input: "1\n2\n3\n" });
+    await waitFor(() => /^farcall: task \S+ waits: the endpoint later has never been started/m.test(map.stderr()), {
+      timeoutMs: 30_000,
+    });
+    await home.json(["endpoint", "start", "later"]);
+    const { code, stdout, stderr } = await map.done;
+    expect({
+      code,
+      values: stdout
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line).value),
+    }).toEqual({
+      code: 0,
+      values: [1, 4, 9],
+    });
+    expect(stderr.match(/waits:/g)).toHaveLength(1);
+    await home.json(["endpoint", "stop", "later", "--now"]);
+  });
+
   it("configure names the options that a configuration which is there already does not follow", async () => {
     await home.json(["endpoint", "configure", "kept", "--max-blocks", "2"]);
     const again = await home.run(["endpoint", "configure", "kept", "--max-blocks", "3", "--min-blocks", "0"]);

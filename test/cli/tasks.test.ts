@@ -54,6 +54,16 @@ describe("farcall tasks", () => {
     expect(stdout).not.toMatch(/[\x00-\x08\x0b-\x1f\x7f]/);
   });
 
+  it("lists what waits with why, and refuses a state beside it", async () => {
+    const id = await submitWaiting("waiting");
+    const rows = await home.json<(Task & { waits: { reason: string } })[]>(["tasks", "list", "--waiting"]);
+    expect(rows.find((row) => row.id === id)).toMatchObject({ waits: { reason: "endpoint-never-started" } });
+    const { stdout } = await home.run(["tasks", "ls", "-w", "--group", "waiting"]);
+    expect(stdout).toMatch(/queued +tools\.double +asleep .*the endpoint asleep has never been started/);
+    expect((await home.run(["tasks", "ls", "-w", "--group", "done"])).stderr).toContain("nothing waits");
+    expect((await home.run(["tasks", "ls", "-w", "-s", "failed"])).code).toBe(EXIT.usage);
+  });
+
   it("says why a waiting task waits", async () => {
     const id = await submitWaiting("why");
     const { stdout } = await home.run(["tasks", "show", id]);

@@ -53,7 +53,11 @@ describe("blocks of an endpoint", { timeout: 90_000 }, () => {
     const big = same.with({ resources: { cores: 64, memoryMb: 0, gpus: 0 } });
     await expect(Promise.resolve(big(1))).rejects.toMatchObject({
       code: "NO_SUCH_RESOURCES",
-      message: expect.stringContaining("64c0m0g"),
+      message: expect.stringMatching(/the task needs 64 cores; a node of this endpoint offers 2 cores/),
+    });
+    const wide = farcall.command("{launcher} true").with({ resources: { nodes: 4 } });
+    await expect(Promise.resolve(wide())).rejects.toMatchObject({
+      message: "the task needs 4 nodes of one block; a block of this endpoint has 1 (policy.nodesPerBlock)",
     });
     expect(blocksOf(stack)).toBe(0);
     expect(await same(2)).toBe(2);

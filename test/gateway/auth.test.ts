@@ -1,5 +1,5 @@
 /** Tokens: their form, how they are kept, how they end. FAULTS.md section 3, "API tokens" and "AuthN default". */
-import { readdir, readFile, stat } from "node:fs/promises";
+import { readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
@@ -147,6 +147,27 @@ describe("the gateway's tokens", () => {
     await using again = await startTestGateway({ stateDir: other.stateDir });
     expect(again.token).toBe(other.token);
     expect((await again.request("GET", "/v1/me")).status).toBe(200);
+  });
+
+  it("include a new admin token where the file is gone, and none where it is empty; the old one can be revoked", async () => {
+    await using first = await startTestGateway();
+    const old = first.token;
+    const file = join(first.stateDir, "admin-token");
+    await first.stop();
+    await rm(file);
+    await using again = await startTestGateway({ stateDir: first.stateDir });
+    const made = (await readFile(file, "utf8")).trim();
+    expect(made).not.toBe(old);
+    expect((await stat(file)).mode & 0o777).toBe(0o600);
+    const { items } = await again.json<{ items: { id: string; name: string }[] }>("GET", "/v1/tokens", { token: made });
+    const lost = items.find(({ name }) => name === "first admin");
+    await again.request("DELETE", `/v1/tokens/${lost?.id}`, { token: made });
+    expect((await again.request("GET", "/v1/me", { token: old })).status).toBe(401);
+    await again.stop();
+    await writeFile(file, "");
+    await using third = await startTestGateway({ stateDir: first.stateDir });
+    expect(await readFile(file, "utf8")).toBe("");
+    expect((await third.request("GET", "/v1/me", { token: made })).status).toBe(200);
   });
 
   it("are never written in the clear: neither to the database nor to the audit log", async () => {
