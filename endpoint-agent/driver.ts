@@ -48,6 +48,15 @@ export type DriverParts = {
 };
 export type OpenDriver = (parts: DriverParts) => Promise<Driver>;
 
+/** Where the login node listens for managers; undefined where they dial the agent's own machine, as `link` then says. */
+export function forwardOf({
+  driver,
+  link,
+}: Pick<Settings, "driver" | "link">): { address?: string | undefined; port?: number | undefined } | undefined {
+  if (driver.type === "local") return undefined;
+  return driver.forward ?? (link.address === undefined && link.interface === undefined ? {} : undefined);
+}
+
 /** The directories of an endpoint at a site. */
 export function placesIn(dir: string): Driver["places"] {
   return { dir: join(dir, "blocks"), logDir: join(dir, "logs"), cacheDir: join(dir, "cache") };

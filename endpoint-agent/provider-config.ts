@@ -133,13 +133,17 @@ export const DriverConfig = z
           address: z
             .string()
             .regex(/^[A-Za-z0-9_.:%-]+$/)
-            .meta({ description: "Address of the login node that compute nodes reach." }),
+            .optional()
+            .meta({
+              description:
+                "Address of the login node that compute nodes reach. Default: the one that its own name leads to.",
+            }),
           port: z.int().min(1).max(65_535).optional().meta({ description: "Default: a free one." }),
         })
         .optional()
         .meta({
           description:
-            "The login node listens there and passes managers on to the agent; its sshd must allow that (GatewayPorts clientspecified). Default: managers dial the agent itself, at link.",
+            "The login node listens there and passes managers on to the agent: its sshd, or where that may not, a small Python program in the session. Default: so, unless link.address or link.interface is set; then managers dial the agent itself.",
         }),
     }),
   ])

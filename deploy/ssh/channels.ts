@@ -4,13 +4,18 @@ import type { Client, ClientChannel, SFTPWrapper } from "ssh2";
 import type { CommandOutput } from "../../endpoint-agent/provider/batch/dialect.ts";
 import { ApiError } from "../../protocol/errors.ts";
 import { createLimit } from "./limit.ts";
-import { collect, event, passOn } from "./output.ts";
-import { framed, loginCommand, quoteAll, scriptInput } from "./shell.ts";
-
-const OPEN_FAILURE = /Channel open failure/;
-const OPEN_ATTEMPTS = 6;
+import { openChannel } from "./open-channel.ts";
+import { begun, collect, event, gather, passOn } from "./output.ts";
+import { framed, loginCommand, quoteAll, scriptInput, unframe } from "./shell.ts";
 
 export type ExecOptions = { stdin?: string | Uint8Array; timeoutMs: number };
+
+export type OpenProgram = {
+  /** its standard output, without what the login printed before, and its input */
+  channel: ClientChannel;
+  /** the beginning of what it has said on its standard error */
+  said(): string;
+};
 
 export type SshSession = {
   /** `user@host`, for messages */
@@ -27,6 +32,8 @@ export type SshSession = {
   ): Promise<CommandOutput>;
   /** Passes on what a program prints until it ends, or `signal` aborts. */
   follow(argv: readonly string[], onText: (text: string) => void, signal: AbortSignal): Promise<void>;
+  /** Starts a program that both sides talk to until it ends, or its channel is destroyed. */
+  open(argv: readonly string[]): Promise<OpenProgram>;
   /** SFTP, or undefined where the server has none. */
   sftp(): Promise<SFTPWrapper | undefined>;
   /** Resolves when the connection has ended. */
@@ -34,6 +41,9 @@ export type SshSession = {
   close(): void;
 };
 
+const OPEN_MS = 30_000;
+/** Of a program's standard error. */
+const SAID_BYTES = 16_384;
 /** sshd gives a connection ten channels (MaxSessions); some are left for others. */
 const MOST_CHANNELS = 6;
 
@@ -41,6 +51,8 @@ const MOST_CHANNELS = 6;
 export function createSession(client: Client, name: string): SshSession {
   const limit = createLimit(MOST_CHANNELS);
   let open = true;
+  /** commands that have a channel */
+  let running = 0;
   const waiting = new Set<(error: Error) => void>();
   const lost = () => new ApiError("SSH_FAILED", `the connection to ${name} is closed`);
   const closed = new Promise<void>((resolve) => {
@@ -93,28 +105,23 @@ export function createSession(client: Client, name: string): SshSession {
       settled<CommandOutput>("a command", options.timeoutMs, (resolve, reject) => {
         let channel: ClientChannel | undefined;
         let cancelled = false;
-        const open = (attempt: number) =>
-          client.exec(command, (error, opened) => {
-            // sshd counts a session until it has reaped it, a little after its channel is closed. Nothing was started.
-            if (error && OPEN_FAILURE.test(error.message) && attempt < OPEN_ATTEMPTS && !cancelled) {
-              setTimeout(() => {
-                try {
-                  if (!cancelled) open(attempt + 1);
-                } catch (cause) {
-                  reject(failure(`${name} runs no command`, cause as Error));
-                }
-              }, 50 * attempt);
-              return;
-            }
-            if (error) return reject(failure(`${name} runs no command`, error));
+        openChannel(client, command, {
+          others: () => running,
+          onFew: () => limit.lower(running),
+          cancelled: () => cancelled,
+        }).then(
+          (opened) => {
             channel = opened;
+            running++;
+            opened.once("close", () => running--);
             // A program that ends without reading its input is no failure of the connection.
             opened.on("error", () => {});
             if (cancelled) return opened.destroy();
             collect(opened, mark).then(resolve, (cause: Error) => reject(failure(name, cause)));
             options.feed(opened).catch(() => opened.end());
-          });
-        open(1);
+          },
+          (cause: Error) => reject(failure(`${name} runs no command`, cause)),
+        );
         return () => {
           cancelled = true;
           channel?.destroy();
@@ -147,6 +154,23 @@ export function createSession(client: Client, name: string): SshSession {
         channel.end();
       };
       return run(loginCommand(framed(quoteAll(argv), mark)), mark, { timeoutMs, feed });
+    },
+    async open(argv) {
+      const mark = newMark();
+      const command = loginCommand(framed(quoteAll(argv), mark));
+      const channel = await settled<ClientChannel>("a command", OPEN_MS, (resolve, reject) => {
+        openChannel(client, command, { others: () => 0, onFew() {}, cancelled: () => !open }).then(resolve, (cause) =>
+          reject(failure(`${name} runs no command`, cause)),
+        );
+        return () => {};
+      });
+      channel.on("error", () => {});
+      const said = gather(channel.stderr, SAID_BYTES);
+      await settled<void>("the start of a program", OPEN_MS, (resolve, reject) => {
+        begun(channel, mark).then(resolve, (cause: Error) => reject(failure(name, cause)));
+        return () => channel.destroy();
+      });
+      return { channel, said: () => unframe(said(), mark).output };
     },
     sftp() {
       return limit(() =>

@@ -1,15 +1,15 @@
 /** `driver: { type: ssh }`: an agent that runs elsewhere drives a site through a connection to its login node. */
-import { type Driver, type DriverParts, type OpenDriver, placesIn } from "../../endpoint-agent/driver.ts";
-import type { ManagerDial } from "../../endpoint-agent/manager-config.ts";
+import { type Driver, type DriverParts, forwardOf, type OpenDriver, placesIn } from "../../endpoint-agent/driver.ts";
 import { ApiError } from "../../protocol/errors.ts";
 import { createTransfer } from "./block-transfer.ts";
 import { putNodeManager } from "./driver-manager.ts";
 import { keepSession } from "./keep-session.ts";
+import { type KeptWay, keepWay } from "./keep-way.ts";
 import { openPersonDoor } from "./person-door.ts";
 import { sshRunCommand } from "./run-command.ts";
 import { type LoginSession, openSession } from "./session.ts";
 import { quote } from "./shell.ts";
-import { createWayBack, type WayBack } from "./way-back.ts";
+import { createWayBack } from "./way-back.ts";
 
 const COMMAND_MS = 60_000;
 /** How long the end of an agent may take for what it leaves at the site. */
@@ -17,23 +17,7 @@ const CLOSE_MS = 10_000;
 
 /** Opens it: by a key where that is enough, else a person is waited for. */
 export const openSshDriver: OpenDriver = async ({ config, settings, layout, endpoint, env, log, signal }) => {
-  let way: { back: WayBack; dial: ManagerDial & { kind: "tls" }; onMoved(dial: ManagerDial): void } | undefined;
-  /** Why managers do not come through, while commands do. */
-  let closedWay: string | null = null;
-  const reopen = async (session: LoginSession) => {
-    if (!way) return;
-    try {
-      const port = await way.back.open(session);
-      closedWay = null;
-      if (port === way.dial.port) return;
-      way.dial = { ...way.dial, port };
-      way.onMoved(way.dial);
-    } catch (error) {
-      // The connection is good for the scheduler's commands all the same.
-      closedWay = (error as Error).message;
-      log.warn({ err: error }, "managers do not come through");
-    }
-  };
+  let way: KeptWay | undefined;
   const kept = await keepSession({
     host: config.host,
     loginCommand: `farcall endpoint login ${settings.name}`,
@@ -47,7 +31,7 @@ export const openSshDriver: OpenDriver = async ({ config, settings, layout, endp
         signal,
       }),
     openDoor: (login) => openPersonDoor(layout.run, login),
-    onOpen: reopen,
+    onOpen: async (session) => way?.reopen(session),
     onTrouble: (trouble) => log.warn({ trouble }, "the site is out of reach"),
     signal,
   });
@@ -65,19 +49,20 @@ export const openSshDriver: OpenDriver = async ({ config, settings, layout, endp
     run: sshRunCommand(kept.current, { PATH: path }),
     ready: kept.ready,
     get trouble() {
-      return kept.trouble ?? closedWay;
+      return kept.trouble ?? way?.trouble ?? null;
     },
     get connected() {
       return kept.trouble === null;
     },
     async door(local, onMoved) {
-      if (!config.forward || local.kind !== "tls") return local;
-      const { address, port } = config.forward;
+      const forward = forwardOf(settings);
+      if (!forward || local.kind !== "tls") return local;
+      const { address, port } = forward;
       const { python, init } = settings.workers;
-      const back = createWayBack({ address, port, local, python, init });
-      const dial = { ...local, host: address, port: await back.open(await kept.current()) };
-      way = { back, dial, onMoved };
-      return dial;
+      const onTrouble = (err: Error) => log.warn({ err }, "managers do not come through");
+      const back = createWayBack({ address, port, local, python, init, dir });
+      way = await keepWay(await kept.current(), { back, local, onMoved, onTrouble });
+      return way.dial;
     },
     async close() {
       const late = new Promise<void>((resolve) => setTimeout(resolve, CLOSE_MS).unref());

@@ -17,6 +17,9 @@ export async function collect(channel: ClientChannel, mark: string): Promise<Com
   await event(channel, "close");
   const out = unframe(stdout(), mark);
   const err = unframe(stderr(), mark);
+  // What is missing its end is not to be read as a whole.
+  if (out.began && out.code === undefined && exit === 0)
+    throw new Error("a command printed more than anybody can read");
   if (!out.began) {
     const said = `${out.output}\n${err.output}`.trim().slice(0, 500);
     throw new Error(`its login shell did not run a command${said === "" ? "" : `; it said: ${said}`}`);
@@ -24,14 +27,37 @@ export async function collect(channel: ClientChannel, mark: string): Promise<Com
   return { code: out.code ?? exit, stdout: out.output, stderr: err.output };
 }
 
-function gather(stream: NodeJS.ReadableStream): () => string {
+/** Keeps the beginning of what comes. */
+export function gather(stream: NodeJS.ReadableStream, mostBytes = MOST_OUTPUT_BYTES): () => string {
   const chunks: Buffer[] = [];
   let size = 0;
   stream.on("data", (chunk: Buffer) => {
-    if (size < MOST_OUTPUT_BYTES) chunks.push(chunk);
+    if (size < mostBytes) chunks.push(chunk);
     size += chunk.length;
   });
   return () => Buffer.concat(chunks).toString("utf8");
+}
+
+/** Resolves when the first mark has come; what follows it is left in the channel. */
+export function begun(channel: ClientChannel, mark: string): Promise<void> {
+  const open = Buffer.from(`\n${mark}<\n`);
+  let before: Buffer = Buffer.alloc(0);
+  return new Promise((resolve, reject) => {
+    const onClose = () => {
+      const said = before.toString("utf8").trim().slice(0, 500);
+      reject(new Error(`its login shell did not run a command${said === "" ? "" : `; it said: ${said}`}`));
+    };
+    const onData = (chunk: Buffer) => {
+      before = Buffer.concat([before, chunk]);
+      const at = before.indexOf(open);
+      if (at === -1) return;
+      channel.off("data", onData).off("close", onClose).pause();
+      const rest = before.subarray(at + open.length);
+      if (rest.length > 0) channel.unshift(rest);
+      resolve();
+    };
+    channel.on("data", onData).once("close", onClose);
+  });
 }
 
 /** Resolves at the next event of that name. */

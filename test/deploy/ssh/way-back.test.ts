@@ -20,17 +20,17 @@ const local = () => ({
   fingerprint: "0".repeat(64),
 });
 const wayBack = (port?: number) =>
-  createWayBack({ address: "10.0.0.1", port, local: local(), python: "python3", init: undefined });
+  createWayBack({ address: "10.0.0.1", port, local: local(), python: "python3", init: undefined, dir: "/d" });
 
 describe("the way back of a site's managers", () => {
   it("keeps its port over connections, and takes another one where the lost connection still holds it", async () => {
     const way = wayBack();
     const first = login({ free: 4001 });
-    expect(await way.open(first.session)).toBe(4001);
+    expect(await way.open(first.session)).toMatchObject({ host: "10.0.0.1", port: 4001 });
     const second = login({ free: 4002 });
-    expect(await way.open(second.session)).toBe(4001);
+    expect(await way.open(second.session)).toMatchObject({ port: 4001 });
     const third = login({ free: 4003, held: [4001] });
-    expect(await way.open(third.session)).toBe(4003);
+    expect(await way.open(third.session)).toMatchObject({ port: 4003 });
     expect(third.asked).toEqual([4001, 0]);
   });
 
@@ -79,6 +79,9 @@ function login({ free, held = [] }: { free: number; held?: number[] }) {
       return port === 0 ? free : port;
     },
     exec: async () => ({ code: 0, stdout: "", stderr: "" }),
+    open: async () => {
+      throw new ApiError("SITE_UNFIT", "no Python");
+    },
   } as unknown as LoginSession;
   return { session, asked, come: (stream: Duplex) => come(stream) };
 }

@@ -1,0 +1,41 @@
+/** A channel for a command, on a server that counts the sessions of a connection. */
+import type { Client, ClientChannel } from "ssh2";
+
+const OPEN_FAILURE = /Channel open failure/;
+const ATTEMPTS = 6;
+const STEP_MS = 50;
+const MOST_STEPS = 10;
+
+export type OpenOptions = {
+  /** sessions of this connection that will end by themselves */
+  others(): number;
+  /** The server allows no more than those. */
+  onFew(): void;
+  /** Nobody waits any more. */
+  cancelled(): boolean;
+};
+
+/**
+ * Starts a command. sshd counts a session until it has reaped it, a little after its channel is closed; or it allows fewer than
+ * usual (MaxSessions): then another one has to end first. What was refused was not started.
+ */
+export function openChannel(client: Client, command: string, options: OpenOptions): Promise<ClientChannel> {
+  return new Promise((resolve, reject) => {
+    const open = (attempt: number) => {
+      try {
+        client.exec(command, (error, channel) => {
+          if (!error) return resolve(channel);
+          const others = options.others() > 0;
+          const again = OPEN_FAILURE.test(error.message) && (others || attempt < ATTEMPTS) && !options.cancelled();
+          if (!again) return reject(error);
+          if (others && attempt >= ATTEMPTS) options.onFew();
+          setTimeout(() => open(attempt + 1), STEP_MS * Math.min(attempt, MOST_STEPS));
+        });
+      } catch (cause) {
+        // ssh2 throws when the connection has just ended.
+        reject(cause as Error);
+      }
+    };
+    open(1);
+  });
+}
