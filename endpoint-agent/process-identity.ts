@@ -1,6 +1,6 @@
 /** What tells one process from another that later got the same pid: its kernel start time, and the boot that both belong to. */
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readFileSync, readlinkSync } from "node:fs";
 
 /** Identifies a process for as long as the host stays up. */
 export type ProcessIdentity = { pid: number; startTime: string };
@@ -12,6 +12,16 @@ export function bootId(): string {
   } catch (error) {
     if (!saysAbsent(error)) throw error;
     return output("sysctl", ["-n", "kern.boottime"]) ?? "unknown";
+  }
+}
+
+/** Names what process ids are counted in: they mean nothing in another container, which has the same boot id. */
+export function pidNamespace(): string {
+  try {
+    return readlinkSync("/proc/self/ns/pid").replace(/\D/g, "");
+  } catch (error) {
+    if (!saysAbsent(error)) throw error;
+    return "";
   }
 }
 

@@ -13,7 +13,7 @@ import { type Connection, keepConnected } from "./connection.ts";
 import { crashPoint } from "./crash-point.ts";
 import { createNatsUser, readCredentials } from "./credentials.ts";
 import { lockDirectory } from "./directory-lock.ts";
-import { type Driver, type DriverParts, forwardOf, type OpenDriver } from "./driver.ts";
+import type { Driver, DriverParts, OpenDriver } from "./driver.ts";
 import { createGatewayHttp } from "./gateway-http.ts";
 import { sayHello } from "./hello.ts";
 import { openJournal } from "./journal.ts";
@@ -104,6 +104,8 @@ export async function runAgent(options: RunOptions): Promise<Running> {
   await journal.append([{ kind: "epoch", epoch: epoch.epoch }]);
   crashPoint("epoch-journaled");
 
+  const local = settings.provider.type === "local";
+  const provenDead = createProvenDead({ endpoint, local, patienceMs: patienceMs(settings) });
   let blocks: Blocks | undefined;
   const listener = await openLink({
     settings: withDoor(settings),
@@ -111,7 +113,7 @@ export async function runAgent(options: RunOptions): Promise<Running> {
     runtimeDir: options.runtimeDir,
     log,
     admit: (credential) => admission(agent && blocks, settings.provider.type, credential),
-    onLink: (link) => (agent as Agent).accept(link),
+    onLink: (link) => provenDead.watching((agent as Agent).accept(link)),
   });
   let dial = listener.dial;
   /** Managers of earlier times read there where the agent is now. */
@@ -157,11 +159,7 @@ export async function runAgent(options: RunOptions): Promise<Running> {
     log,
     signal: stopped.signal,
     onFenced: (error) => void onFenced(error),
-    provenDead: createProvenDead({
-      endpoint,
-      local: settings.provider.type === "local",
-      patienceMs: patienceMs(settings),
-    }),
+    provenDead: provenDead.of,
     blocks(parts) {
       const { managers } = parts;
       const { signal } = stopped;
@@ -207,8 +205,8 @@ async function openDriver(
 
 /** What is passed on by the login node comes in here. */
 function withDoor(settings: Settings): Settings {
-  if (!forwardOf(settings)) return settings;
-  const { link } = settings;
+  const { driver, link } = settings;
+  if (driver.type === "local" || !driver.forward) return settings;
   return { ...settings, link: { ...link, address: link.address ?? "127.0.0.1" } };
 }
 

@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { BLOCK_ENV } from "../manager-config.ts";
-import { isAlive, type ProcessIdentity, startTimeOf } from "../process-identity.ts";
+import { isAlive, type ProcessIdentity, pidNamespace, startTimeOf } from "../process-identity.ts";
 import { findBlockProcesses, killBlockProcesses } from "./block-processes.ts";
 import { lastWords } from "./last-words.ts";
 import type { JobStatus, Provider } from "./port.ts";
@@ -11,10 +11,18 @@ export type LocalOptions = {
   endpoint: string;
   /** a manager has ended: a good moment to ask for the status */
   onExit(): void;
+  /** Whether a block that cannot be seen from here is certainly dead, as it has not been heard of for so long. */
+  lost?(block: string): boolean;
 };
 
-/** A job id names the block and its processes, so that a restarted agent knows them again: `<block>:<pid>@<start>,…`. */
-export function createLocalProvider({ endpoint, onExit }: LocalOptions): Provider {
+/**
+ * A job id names the block and its processes, so that a restarted agent knows them again, and where these numbers count:
+ * `<block>:<pid>@<start>,…:<namespace>`.
+ */
+export function createLocalProvider({ endpoint, onExit, lost = () => false }: LocalOptions): Provider {
+  const namespace = pidNamespace();
+  const formatJob = (block: string, processes: readonly ProcessIdentity[]) =>
+    `${block}:${processes.map(({ pid, startTime }) => `${pid}@${startTime}`).join(",")}:${namespace}`;
   /** how managers that this process started have ended */
   const ends = new Map<string, string>();
   const prefixOf = (block: string) => `${endpoint}/${block}/`;
@@ -53,8 +61,10 @@ export function createLocalProvider({ endpoint, onExit }: LocalOptions): Provide
       });
     });
 
-  const statusOf = (id: string): JobStatus => {
-    const { block, processes } = parseJob(id);
+  const statusOf = (id: string): JobStatus | undefined => {
+    const { block, processes, from } = parseJob(id);
+    // Of an agent in another container, whose directory this is too (FAULTS.md A6).
+    if (from !== undefined && from !== namespace && !lost(block)) return undefined;
     if (processes.some(isAlive)) return { state: "running", reason: null };
     // Its end is proven only when its workers, and what they started, are dead too.
     if (killBlockProcesses(prefixOf(block)) > 0)
@@ -74,7 +84,14 @@ export function createLocalProvider({ endpoint, onExit }: LocalOptions): Provide
       }
       return formatJob(name, processes);
     },
-    status: async (ids) => new Map(ids.map((id) => [id, statusOf(id)])),
+    async status(ids) {
+      const known = new Map<string, JobStatus>();
+      for (const id of ids) {
+        const status = statusOf(id);
+        if (status) known.set(id, status);
+      }
+      return known;
+    },
     async cancel(ids, { force }) {
       for (const id of ids) {
         const { block, processes } = parseJob(id);
@@ -94,17 +111,13 @@ export function createLocalProvider({ endpoint, onExit }: LocalOptions): Provide
   };
 }
 
-function formatJob(block: string, processes: readonly ProcessIdentity[]): string {
-  return `${block}:${processes.map(({ pid, startTime }) => `${pid}@${startTime}`).join(",")}`;
-}
-
-function parseJob(id: string): { block: string; processes: ProcessIdentity[] } {
-  const [block = "", rest = ""] = id.split(":");
+function parseJob(id: string): { block: string; processes: ProcessIdentity[]; from: string | undefined } {
+  const [block = "", rest = "", from] = id.split(":");
   const processes = rest.split(",").map((text) => {
     const [pid = "", startTime = ""] = text.split("@");
     return { pid: Number(pid), startTime };
   });
-  return { block, processes };
+  return { block, processes, from };
 }
 
 function signal(pid: number, name: NodeJS.Signals): void {

@@ -1,12 +1,13 @@
 /** Chooses who is asked for blocks, as the configuration says. */
 import { join } from "node:path";
 import { ApiError } from "../../protocol/errors.ts";
+import { uptimeMs } from "../clock.ts";
 import type { Settings } from "../config.ts";
 import { type Driver, driven } from "../driver.ts";
 import type { Journal } from "../journal.ts";
 import type { EndpointLayout } from "../layout.ts";
 import type { Log } from "../log.ts";
-import type { Managers } from "../managers.ts";
+import { DEAD_AFTER_DEADLINE_MS, type Managers } from "../managers.ts";
 import type { Contact } from "./batch/absences.ts";
 import type { Dialect } from "./batch/dialect.ts";
 import { DIALECTS } from "./batch/dialects.ts";
@@ -36,7 +37,15 @@ export type ProviderParts = {
 export function openProvider(parts: ProviderParts): Provider {
   const { settings, layout, endpoint, managers, log, signal, driver } = parts;
   const config = settings.provider;
-  if (config.type === "local") return createLocalProvider({ endpoint, onExit: parts.check });
+  if (config.type === "local") {
+    const startedAt = uptimeMs();
+    const lost = (block: string) => {
+      const contact = contactOf(managers, block);
+      const silentMs = uptimeMs() - Math.max(startedAt, contact?.at ?? 0);
+      return contact?.connected !== true && silentMs > settings.orphanTimeoutMs + DEAD_AFTER_DEADLINE_MS;
+    };
+    return createLocalProvider({ endpoint, onExit: parts.check, lost });
+  }
   const provider = createBatchProvider({
     dialect: dialectOf(config.type),
     config,

@@ -20,6 +20,19 @@ export const witness = async (file: string, key: string, ms: number): Promise<st
   return key;
 };
 
+/** The same in Python. */
+export const PYTHON_WITNESS = `def witness(file, key, ms):
+    import json, os, time
+    def note(phase):
+        line = {"key": key, "phase": phase, "pid": os.getpid(), "at": str(int(time.monotonic() * 1e9))}
+        with open(file, "a") as out:
+            out.write(json.dumps(line) + "\\n")
+    note("start")
+    time.sleep(ms / 1000)
+    note("end")
+    return key
+`;
+
 /** The lines of an evidence file; times are nanoseconds of the host's monotonic clock, made milliseconds here. */
 export function readEvidence(file: string): Line[] {
   if (!existsSync(file)) return [];
