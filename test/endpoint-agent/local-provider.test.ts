@@ -55,12 +55,12 @@ describe("the local provider", () => {
   it("A6: a block of an agent in another container, whose processes cannot be seen, is unknown until it is certainly dead", async () => {
     let lost = false;
     const provider = createLocalProvider({ endpoint, onExit: () => {}, lost: () => lost });
-    const elsewhere = "a:999999999@1:4026539999";
+    const elsewhere = "elsewhere:999999999@1:4026539999";
     expect(await stateOf(provider, elsewhere)).toBeUndefined();
     lost = true;
     expect(await stateOf(provider, elsewhere)).toMatchObject({ state: "gone" });
-    // As versions before 0.2 wrote it.
-    expect(await stateOf(provider, "a:999999999@1")).toMatchObject({ state: "gone" });
+    // As it was written before it named the namespace.
+    expect(await stateOf(provider, "elsewhere:999999999@1")).toMatchObject({ state: "gone" });
   });
 
   it("B1: says that a block is gone only when its last process is dead, and sees to that", async () => {
