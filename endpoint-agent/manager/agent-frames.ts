@@ -23,7 +23,7 @@ export function onAgentFrame(engine: Engine, frame: AgentToManager, body: Uint8A
       engine.outbox.taken(frame.message);
       break;
     case "function":
-      engine.intake.resolved(engine.functions.arrived(frame.function, frame.definition, body));
+      onDisk(engine, () => engine.intake.resolved(engine.functions.arrived(frame.function, frame.definition, body)));
       break;
     case "function-error":
       onFunctionError(engine, frame);
@@ -35,7 +35,7 @@ export function onAgentFrame(engine: Engine, frame: AgentToManager, body: Uint8A
       for (const lease of frame.leases) cancel(engine, lease);
       break;
     case "blob-chunk":
-      engine.blobsIn.chunk(frame, body);
+      onDisk(engine, () => engine.blobsIn.chunk(frame, body));
       break;
     case "blob-error":
       engine.blobsIn.failed(frame.blob, frame.message);
@@ -107,6 +107,16 @@ function killPlaced(engine: Engine, task: Task, reason: KillReason): boolean {
   others[0]?.info.queue?.unshift(others);
   if (started) engine.pool.kill(worker, reason, CANCEL_GRACE_MS);
   return started;
+}
+
+/** A node whose disk takes nothing can run nothing that it does not have: the manager drains, and what it gave back runs elsewhere. */
+function onDisk(engine: Engine, act: () => void): void {
+  try {
+    act();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
+    engine.broken(`this node's disk takes nothing: ${(error as Error).message}`);
+  }
 }
 
 function onStart(engine: Engine, { id, lease, go }: AgentToManager & { kind: "start" }): void {

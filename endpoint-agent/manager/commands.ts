@@ -1,15 +1,15 @@
 /** Shell commands: one process group each, its output captured, its exit code the outcome. */
 import type { ChildProcess, StdioOptions } from "node:child_process";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { decodeValue, encodeValue } from "../../protocol/payload.ts";
-import { INLINE_LIMIT_BYTES } from "../../protocol/task-constants.ts";
 import type { ManagerConfig, ManagerLimits } from "../manager-config.ts";
 import { WORKER_ENV } from "../manager-config.ts";
 import { leavingSign, tookSign, whyNotStarted } from "./container-start.ts";
 import { type Death, endOfDeath, type KillReason } from "./deaths.ts";
 import { isExhausted, spawnWithPipes, untilPossible } from "./exhaustion.ts";
+import { keepLarge } from "./large-results.ts";
 import { cgroupName } from "./leftovers.ts";
 import { createMemoryGuard, type MemoryGuard, type OomCount } from "./memory.ts";
 import { launcherOf } from "./on-nodes.ts";
@@ -86,10 +86,7 @@ export function createCommandRuns(options: CommandOptions, events: CommandEvents
   let count = 0;
 
   const finish = (run: CommandRun, end: TaskEnd) => {
-    if (end.bytes && end.bytes.length > INLINE_LIMIT_BYTES) {
-      end.file = join(uploads, run.name);
-      writeFileSync(end.file, end.bytes, { mode: 0o600 });
-    }
+    keepLarge(end, join(uploads, run.name));
     forget(run);
     if (run.pid !== undefined) events.onGroup(run.pid, false);
     events.onLeftovers(run.name);

@@ -77,6 +77,8 @@ export type Engine = {
   /** Starts a worker before it is needed, if any task could use it. */
   warmUp(): void;
   stop(): void;
+  /** This node is good for nothing more. */
+  broken(message: string): void;
 };
 
 /** With fewer tasks than this, every result is sent at once. */
@@ -293,5 +295,6 @@ export function createEngine(parts: EngineParts): Engine {
         pool.spawn("javascript", { memoryMb: 0, pins: NO_PINS, pinClass: "", container: undefined });
     },
     stop: ticker.stop,
+    broken: parts.onBroken,
   };
 }

@@ -4,6 +4,7 @@ import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { definitionText, type FunctionDefinition } from "../../protocol/function.ts";
 import type { TaskFailure } from "../../protocol/task.ts";
+import { isDefinition } from "./agent-frame-checks.ts";
 import { EXHAUSTED_RETRY_MS, isExhausted } from "./exhaustion.ts";
 import type { RunTime } from "./hold.ts";
 
@@ -84,6 +85,7 @@ export function createFunctions(cacheDir: string, ask: (id: string) => void): Fu
 }
 
 function mismatch(id: string, definition: FunctionDefinition, code: Uint8Array): string | undefined {
+  if (!isDefinition(definition)) return `the definition that came for function ${id} cannot be read`;
   if (sha256(definitionText(definition)) !== id) return `the definition that came for function ${id} has another hash`;
   if (sha256(code) !== definition.code) return `the code that came for function ${id} has another hash`;
   return undefined;

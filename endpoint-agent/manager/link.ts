@@ -2,9 +2,10 @@
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { WebSocket } from "ws";
-import { decodeFrame, encodeFrame } from "../../protocol/frame.ts";
+import { decodeFrame, encodeFrame, type Frame } from "../../protocol/frame.ts";
 import type { AgentToManager, ManagerToAgent } from "../../protocol/manager-frames.ts";
 import { MAX_LINK_FRAME_BYTES, type ManagerDial, managerUrl } from "../manager-config.ts";
+import { frameProblem } from "./agent-frame-checks.ts";
 import { type Carrier, connectTo } from "./carrier.ts";
 
 const BACKOFF_FIRST_MS = 50;
@@ -72,8 +73,11 @@ export function dialAgent(whereTo: () => ManagerDial, authorization: string, eve
     });
     current.on("message", (data: Buffer) => {
       if (socket !== current) return;
-      const { header, body } = decodeFrame(data);
-      events.onFrame(header as AgentToManager, body);
+      const frame = readable(data);
+      if (typeof frame === "string") {
+        reason = `the agent sent ${frame}`;
+        current.terminate();
+      } else events.onFrame(frame.header as AgentToManager, frame.body);
     });
     current.on("unexpected-response", (_request, response) => {
       reason = `the agent answered ${response.statusCode}`;
@@ -113,4 +117,14 @@ export function dialAgent(whereTo: () => ManagerDial, authorization: string, eve
       });
     },
   };
+}
+
+/** The frame, or what is wrong with it. */
+function readable(data: Uint8Array): Frame | string {
+  try {
+    const frame = decodeFrame(data);
+    return frameProblem(frame.header, frame.body) ?? frame;
+  } catch (error) {
+    return `something else: ${(error as Error).message}`;
+  }
 }

@@ -90,7 +90,7 @@ export function createPool(options: PoolOptions, events: PoolEvents): Pool {
   const kill = (worker: Worker, reason: KillReason, graceMs = limits.killGraceMs) => {
     if (worker.killed) return;
     worker.killed = reason;
-    worker.state = "ending";
+    worker.state = worker.state === "starting" ? "unstarted" : "ending";
     // Before the signal: what it has not started must not die with it.
     const unstarted = takeBack(worker);
     if (unstarted.length > 0) events.onUnstarted(unstarted);
@@ -104,7 +104,7 @@ export function createPool(options: PoolOptions, events: PoolEvents): Pool {
   };
   const gone = (worker: Worker, exitCode: number | null, signal: NodeJS.Signals | null, error: Error | undefined) => {
     workers.splice(workers.indexOf(worker), 1);
-    const starting = worker.state === "starting" || (worker.killed?.kind === "stop" && worker.done === 0);
+    const starting = worker.state === "starting" || worker.state === "unstarted";
     const { started, end, unstarted, stderr } = onWorkerDeath(worker, exitCode, signal);
     worker.state = "ending";
     if (worker.process.pid !== undefined) events.onGroup(worker.process.pid, false);

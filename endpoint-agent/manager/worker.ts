@@ -37,7 +37,8 @@ export type Worker = {
   key: string | undefined;
   /** the queue that it serves now: it holds the resources of one of its tasks */
   queue: Queue | undefined;
-  state: "starting" | "ready" | "ending";
+  /** `unstarted`: ended by the manager before it was ready */
+  state: "starting" | "ready" | "ending" | "unstarted";
   /** what it holds; the first is running */
   readonly tasks: Task[];
   /** tasks that have ended, and whose output has not come yet */

@@ -100,6 +100,7 @@ describe("what the manager in Python decides as the one in Node.js", () => {
     const request: ContainerRequest = {
       command: ["/bin/sh", "-c", "echo"],
       env: ["PATH", "X"],
+      given: ["X"],
       dirs: [
         { path: "/scratch/here", readOnly: false },
         { path: "/cache", readOnly: true },

@@ -52,6 +52,17 @@ def _on_tasks(engine, frame, body):
         engine.drain()
 
 
+def _on_disk(handle):
+    """A node whose disk takes nothing can run nothing that it does not have: the manager drains, and what it gave back runs elsewhere."""
+    def handled(engine, frame, body):
+        try:
+            handle(engine, frame, body)
+        except OSError as error:
+            engine.on_broken("this node's disk takes nothing: %s" % error)
+
+    return handled
+
+
 def _on_function(engine, frame, body):
     engine.intake.resolved(engine.functions.arrived(frame["function"], frame["definition"], body))
 
@@ -121,11 +132,11 @@ def _on_watch(engine, frame, _body):
 HANDLERS = {
     "tasks": _on_tasks,
     "taken": lambda engine, frame, _body: engine.outbox.taken(frame["message"]),
-    "function": _on_function,
+    "function": _on_disk(_on_function),
     "function-error": _on_function_error,
     "start": _on_start,
     "cancel": _on_cancel,
-    "blob-chunk": lambda engine, frame, body: engine.blobs_in.chunk(frame, body),
+    "blob-chunk": _on_disk(lambda engine, frame, body: engine.blobs_in.chunk(frame, body)),
     "blob-error": lambda engine, frame, _body: engine.blobs_in.failed(frame["blob"], frame["message"]),
     "taken-blob": lambda engine, frame, _body: engine.blobs_out.taken(frame),
     "watch": _on_watch,

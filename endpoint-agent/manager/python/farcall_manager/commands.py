@@ -18,7 +18,7 @@ from .output import Capture, last_bytes, output_bytes, output_text
 from .private import create_private, make_private
 from .processes import Source, signal_group, start_process
 from .task import End, not_started
-from .template import TemplateError, fill_template
+from .template import fill_template
 
 STDERR_WORDS = 2048
 DRAIN_S = 0.3
@@ -56,7 +56,8 @@ class Commands:
         run.started, task.started_at = True, now_ms()
         try:
             self.launch(run)
-        except (OSError, ValueError, TypeError, TemplateError) as error:
+        except Exception as error:
+            # Whatever a user's arguments or template make of it, or a subprocess.SubprocessError: it is this task's own.
             if is_exhausted(error):
                 self.forget(run)
                 self.engine.on_exhausted(task, run.pins)
@@ -168,15 +169,25 @@ class Commands:
     def finish(self, run, end):
         engine = self.engine
         if end.data is not None and len(end.data) > INLINE_LIMIT_BYTES:
-            end.file = os.path.join(self.node.uploads, run.name)
-            with create_private(end.file) as file:
-                file.write(end.data)
+            keep_large(end, os.path.join(self.node.uploads, run.name))
         self.forget(run)
         if run.pid is not None:
             engine.on_group(run.pid, False)
         engine.on_leftovers(run.name, None)
         engine.free_command(run.task, run.pins)
         engine.on_end(run.task, end)
+
+
+def keep_large(end, path):
+    """Puts a result above the inline limit into a file, which goes up later."""
+    try:
+        with create_private(path) as file:
+            file.write(end.data)
+        end.file = path
+    except OSError as error:
+        if is_exhausted(error):
+            raise
+        end.outcome, end.failure = "failed", {"code": "UNAVAILABLE", "message": "its result could not be stored: %s" % error}
 
 
 def end_of_command(run):

@@ -3,6 +3,7 @@ import hashlib
 import json
 import os
 
+from .agent_frame_checks import is_definition
 from .exhaustion import EXHAUSTED_RETRY_S, is_exhausted
 from .hold import RunTime
 from .private import create_private
@@ -99,6 +100,8 @@ def definition_text(definition):
 
 
 def _mismatch(function_id, definition, code):
+    if not is_definition(definition):
+        return "the definition that came for function %s cannot be read" % function_id
     text = definition_text(definition).encode("utf-8", "surrogatepass")
     if hashlib.sha256(text).hexdigest() != function_id:
         return "the definition that came for function %s has another hash" % function_id

@@ -32,11 +32,11 @@ class Intake:
     def take(self, specs, entries, body):
         now, offset = now_ms(), 0
         for entry in entries:
-            length = entry.get("length", 0) if entry.get("blob") is None else 0
+            length = (entry.get("length") or 0) if entry.get("blob") is None else 0
             self.arrived += 1
             # Ties are broken by the order of arrival.
             arrived_at = (now, self.arrived)
-            task = Task(entry, self.info_of(specs[entry.get("spec", 0)]), body[offset:offset + length], arrived_at)
+            task = Task(entry, self.info_of(specs[entry.get("spec") or 0]), body[offset:offset + length], arrived_at)
             offset += length
             known = self.tasks.get(task.id)
             if known is not None:

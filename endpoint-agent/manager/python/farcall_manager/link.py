@@ -5,6 +5,7 @@ import hashlib
 import random
 import ssl
 
+from .agent_frame_checks import frame_problem
 from .constants import MANAGER_PATH, MAX_LINK_FRAME_BYTES
 from .frames import BadFrame, decode_frame, encode_frame
 from .websocket import Refused, WebSocket
@@ -28,6 +29,7 @@ class Link:
         self.ended = loop.create_future()
 
     def start(self):
+        self.timer = None
         self.task = self.loop.create_task(self.connect())
 
     async def connect(self):
@@ -35,8 +37,9 @@ class Link:
             await asyncio.wait_for(self.dial_once(), HANDSHAKE_S)
         except asyncio.TimeoutError:
             self.redial("no connection in time")
-        except (OSError, ssl.SSLError, ValueError) as error:
-            self.redial(str(error))
+        except Exception as error:
+            # Whatever it is, no thread to look a name up among it: later it may be possible.
+            self.redial(str(error) or type(error).__name__)
 
     async def dial_once(self):
         dial, loop = self.where_to(), self.loop
@@ -67,6 +70,8 @@ class Link:
 
     def redial(self, reason):
         self.socket = None
+        if self.timer is not None:
+            return  # both ends of one attempt were told of
         self.events.on_lost(reason)
         if self.stopped:
             if not self.ended.done():
@@ -91,7 +96,11 @@ class Link:
         except BadFrame as error:
             socket.fail(error)
             return
-        self.events.on_frame(header, body)
+        problem = frame_problem(header, body)
+        if problem:
+            socket.fail(ValueError("the agent sent " + problem))
+        else:
+            self.events.on_frame(header, body)
 
     def on_close(self, socket, error):
         if socket is not self.socket:
@@ -136,5 +145,8 @@ def tls_context():
     # The certificate is its own authority, and machines inside a cluster have many names: its fingerprint decides.
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    context.options |= ssl.OP_NO_SSLv2 | ssl.OP_NO_SSLv3 | ssl.OP_NO_TLSv1 | ssl.OP_NO_TLSv1_1
+    if hasattr(context, "minimum_version"):
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+    else:
+        context.options |= ssl.OP_NO_SSLv2 | ssl.OP_NO_SSLv3 | ssl.OP_NO_TLSv1 | ssl.OP_NO_TLSv1_1
     return context

@@ -70,7 +70,7 @@ class Manager:
         """The agent may have moved since: then it has written there where to."""
         try:
             return read_config(self.config_file, None).dial
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, TypeError):
             return self.config.dial
 
     def end(self, reason, exit_code):
@@ -111,7 +111,9 @@ class Manager:
     def on_error(self, _loop, context):
         error = context.get("exception")
         self.log.error(context.get("message", "an error"), err=repr(error))
-        if error is not None and not isinstance(error, (OSError, asyncio.CancelledError)):
+        # Of a transport: its connection is lost, which is seen to elsewhere.
+        passing = isinstance(error, asyncio.CancelledError) or (isinstance(error, OSError) and "handle" not in context)
+        if error is not None and not passing:
             # Half of something was done: what is left cannot be trusted.
             self.loop.default_exception_handler(context)
             self.lifetime.stop("an error of its own", 1)

@@ -5,6 +5,7 @@ from .cgroup import make_cgroup, own_oom_kills, read
 
 #: a worker itself needs this much, so no lower limit is enforced
 LEAST_MB = 64
+RESIDENT = re.compile(r"^VmRSS:\s+(\d+) kB", re.MULTILINE)
 PEAK = re.compile(r"^VmHWM:\s+(\d+) kB", re.MULTILINE)
 
 
@@ -39,6 +40,12 @@ class MemoryGuard:
     def release(self):
         if self.cgroup:
             self.cgroup.remove()
+
+
+def resident_mb():
+    """How much memory this process has; 0 when it cannot be read: no heartbeat may fail for it."""
+    found = RESIDENT.search(read("/proc/self/status"))
+    return round(int(found.group(1)) / 1024) if found else 0
 
 
 class OomCount:

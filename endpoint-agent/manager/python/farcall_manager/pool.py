@@ -2,6 +2,7 @@
 import errno
 import os
 import signal
+import subprocess
 
 from .clock import now_ms
 from .constants import WORKER_ENV
@@ -67,10 +68,10 @@ class Pool:
         options.update(argv=self.argv(kind, options), cgroup=worker.memory.cgroup)
         try:
             worker.process = WorkerProcess(node, options, _Events(self, worker))
-        except OSError as error:
+        except (OSError, subprocess.SubprocessError) as error:
             worker.memory.release()
-            # No interpreter, a full disk, or no descriptor left: the manager itself goes on.
-            self.failed(worker, str(error), error.errno == errno.ENOENT, is_exhausted(error))
+            # No interpreter, a full disk, cores that were taken away, or no descriptor left: the manager itself goes on.
+            self.failed(worker, str(error), getattr(error, "errno", None) == errno.ENOENT, is_exhausted(error))
             return None
         worker.memory.pid = worker.process.pid
         self.workers.append(worker)
@@ -99,6 +100,8 @@ class Pool:
             # What is wrong with an image is its functions' own trouble.
             self.node.loop.call_soon(self.engine.fail_waiting, worker.runtime, worker.container, message)
             return
+        if exhausted and not self.may_start():
+            return  # several that were tried at once have failed for one reason
         self.failures += 1
         backoff = BACKOFF_FIRST_MS if missing else min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** min(self.failures - 1, 20))
         self.not_before = now_ms() + backoff

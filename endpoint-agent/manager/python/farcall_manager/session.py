@@ -1,10 +1,10 @@
 """The talk with the agent: hello, welcome, beats; after a reconnect everything that was not answered is said again."""
 import os
-import resource
 
 from .agent_frames import drop_silently, give_back, on_agent_frame
 from .clock import boot_id, now_ms, own_start_time, uptime_ms
 from .constants import PROTOCOL
+from .memory import resident_mb
 
 BEAT_S = 2.0
 #: an agent that answers no beat for this long is taken for unreachable on this connection
@@ -119,7 +119,7 @@ class Session:
             self.link.reconnect()
             return
         frame = {"kind": "beat", "sentAt": uptime_ms(), "busy": engine.resources.busy, "workers": len(engine.pool.workers)}
-        frame["rssMb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        frame["rssMb"] = resident_mb()
         if engine.draining:
             frame["draining"] = True
         self.link.send(frame)

@@ -42,7 +42,7 @@ class WorkerProcess:
             self.process = start_process(
                 options["argv"], {"cwd": os.path.join(self.dir, "cwd"), "env": env, "fds": passed, "cores": options["cores"], "cgroup": options["cgroup"]},
             )
-        except OSError:
+        except Exception:
             tasks.close()
             self.results.close()
             self.permits.close()
