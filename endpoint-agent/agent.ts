@@ -19,7 +19,7 @@ import { createTaskTable } from "./held-task.ts";
 import type { Epoch } from "./hello.ts";
 import { createInbound } from "./inbound.ts";
 import { createIntake } from "./intake.ts";
-import { createInterchange } from "./interchange.ts";
+import { createInterchange, type Interchange } from "./interchange.ts";
 import type { Journal } from "./journal.ts";
 import { createJournalWatch } from "./journal-watch.ts";
 import { createJournaledOutbox } from "./journaled-outbox.ts";
@@ -37,7 +37,9 @@ import { createWorkEnds } from "./work-ends.ts";
 export type BlocksParts = {
   managers: Managers;
   demand(): Record<string, number>;
-  onGone(block: string, end: BlockEnd): void;
+  runs: Interchange["runs"];
+  onGone(block: string, end: BlockEnd): boolean;
+  onExplained(block: string, end: Pick<BlockEnd, "cause" | "reason">): void;
   onChange(): void;
 };
 
@@ -167,9 +169,11 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   const blocks = options.blocks({
     managers,
     demand: () => demandOf(pull.waiting, interchange, ends.returning),
+    runs: interchange.runs,
+    onExplained: (block, how) => ends.blockExplained(block, how),
     onGone(block, how) {
-      ends.blockGone(block, how);
       adoption.gone(block);
+      return ends.blockGone(block, how);
     },
     onChange: () => heartbeats.beatSoon(),
   });
@@ -230,7 +234,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   const housekeeping = setInterval(() => {
     checkJournal();
     managers.checkSilence();
-    ends.buryDead();
+    ends.buryDead(blocks.lostEnd);
     ends.returnStranded();
     unstick(interchange.managers, uptimeMs());
     blocks.evaluate();

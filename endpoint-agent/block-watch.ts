@@ -17,7 +17,7 @@ import type { Settings } from "./config.ts";
 import type { Journal } from "./journal.ts";
 import type { Log } from "./log.ts";
 import type { Managers } from "./managers.ts";
-import type { JobStatus, Provider } from "./provider/port.ts";
+import type { JobId, JobStatus, Provider, TakenCause } from "./provider/port.ts";
 
 export type WatchParts = {
   blocks: Map<string, Block>;
@@ -29,6 +29,8 @@ export type WatchParts = {
   breaker: Breaker;
   log: Log;
   closed(): boolean;
+  /** blocks that are gone, of which it is still asked why */
+  unexplained: Map<string, { job: JobId; until: number }>;
   acts: {
     drain(block: Block, why: string): void;
     cancel(block: Block, options: { force: boolean }): void;
@@ -36,6 +38,7 @@ export type WatchParts = {
     /** it is, or has a node that is, as good as failed */
     failed(reason: string, node?: string): void;
     changed(): void;
+    explained?: ((block: string, end: { cause: TakenCause; reason: string }) => void) | undefined;
   };
 };
 
@@ -68,11 +71,12 @@ export function createWatch(parts: WatchParts): () => Promise<void> {
   };
 
   /** The scheduler has given it up. It takes no place there any more, and gets no work; what it had waits for the proof of its end. */
-  const lose = (block: Block, { reason }: JobStatus) => {
+  const lose = (block: Block, { reason, cause }: JobStatus) => {
     if (block.state === "lost") return;
     log.error({ block: block.id, job: block.job, reason }, "the scheduler has lost the block");
     enter(block, "lost");
     block.reason = reason;
+    block.cause = cause;
     for (const manager of managers.of(block.id)) manager.draining = true;
     acts.changed();
   };
@@ -127,13 +131,23 @@ export function createWatch(parts: WatchParts): () => Promise<void> {
     log.error({ block: block.id, job: block.job, minutes }, "ALERT: the block was cancelled again and does not end");
   };
 
+  const explain = (status: Map<JobId, JobStatus> | undefined) => {
+    for (const [block, { job, until }] of parts.unexplained) {
+      const known = status?.get(job);
+      if (known?.cause) acts.explained?.(block, { cause: known.cause, reason: known.reason ?? "it has ended" });
+      if (known?.cause || uptimeMs() > until) parts.unexplained.delete(block);
+    }
+  };
+
   return async () => {
     for (const block of blocks.values()) {
       if (block.job !== null || (block.state === "pending" && !block.adopted)) continue;
       await look(block).catch((err) => log.debug({ err, block: block.id }, "its job is not known yet"));
     }
     const jobs = [...blocks.values()].filter((block) => block.job !== null);
-    const status = jobs.length === 0 ? undefined : await provider.status(jobs.map((block) => block.job as string));
+    const ids = [...jobs.map((block) => block.job as string), ...[...parts.unexplained.values()].map(({ job }) => job)];
+    const status = ids.length === 0 ? undefined : await provider.status(ids);
+    explain(status);
     for (const block of jobs) {
       if (!blocks.has(block.id)) continue;
       const known = status?.get(block.job as string);

@@ -5,6 +5,7 @@ import { uptimeMs, wallTime } from "./clock.ts";
 import type { Settings } from "./config.ts";
 import type { BlockRecord } from "./journal-state.ts";
 import type { Manager } from "./manager.ts";
+import type { TakenCause } from "./provider/port.ts";
 import type { BlockSnapshot } from "./scaler.ts";
 import { SCALE } from "./units.ts";
 
@@ -25,6 +26,8 @@ export type Block = BlockRecord & {
   cancelledAt: number | undefined;
   /** its nodes whose manager has failed, each counted once */
   readonly failedNodes: Set<number>;
+  /** lost: why, where the scheduler says it */
+  cause: TakenCause | undefined;
   /** it has done what it was asked for */
   proven: boolean;
 };
@@ -76,6 +79,7 @@ export function newBlock(policy: Settings["policy"]): Block {
     held: false,
     cancelledAt: undefined,
     failedNodes: new Set(),
+    cause: undefined,
     proven: false,
   };
 }
@@ -83,7 +87,15 @@ export function newBlock(policy: Settings["policy"]): Block {
 /** A block of an earlier run; whether its managers had connected is not known, so that its end is no failure. */
 export function adoptedBlock(record: BlockRecord): Block {
   const since = uptimeMs();
-  const fresh = { state: "pending", since, reason: null, held: false, cancelledAt: undefined, proven: false } as const;
+  const fresh = {
+    state: "pending",
+    since,
+    reason: null,
+    held: false,
+    cancelledAt: undefined,
+    cause: undefined,
+    proven: false,
+  } as const;
   return { ...record, ...fresh, connected: true, adopted: true, failedNodes: new Set() };
 }
 
@@ -98,17 +110,14 @@ export function recordOf({ id, job, submittedAt, nodes, walltimeMs }: Block) {
   return { kind: "block", id, job, submittedAt, nodes, walltimeMs } as const;
 }
 
-/** What the scaler needs of it; `lastDemandAt` is when something last waited. */
-export function snapshotOf(
-  block: Block,
-  options: { managers: readonly Manager[]; lastDemandAt: number },
-): BlockSnapshot {
+/** What the scaler needs of it. */
+export function snapshotOf(block: Block, managers: readonly Manager[]): BlockSnapshot {
   const { id, state, since, walltimeMs } = block;
   return {
     id,
     state: state === "running" || state === "pending" ? state : "draining",
-    busy: busyOf(options.managers),
-    idleSince: state === "pending" ? Math.max(since, options.lastDemandAt) : idleSinceOf(options.managers),
+    busy: busyOf(managers),
+    idleSince: state === "pending" ? since : idleSinceOf(managers),
     expiresAt: walltimeMs === null ? null : since + walltimeMs,
   };
 }

@@ -16,6 +16,7 @@ import type { Managers } from "./managers.ts";
 import { oneAtATime } from "./one-at-a-time.ts";
 import type { JobStatus, Provider } from "./provider/port.ts";
 import { decide, nextIdleEnd, type Snapshot } from "./scaler.ts";
+import { createScalerMemory } from "./scaler-memory.ts";
 
 export type BlocksOptions = {
   settings: Pick<Settings, "policy" | "node" | "provider">;
@@ -28,8 +29,13 @@ export type BlocksOptions = {
   log: Log;
   /** tasks that want slots, by resource class */
   demand(): Record<string, number>;
-  /** its end is proven: what its managers had is lost, or was taken, which is nobody's fault */
-  onGone(block: string, end: BlockEnd): void;
+  /** how long they run */
+  runs?(): NonNullable<Snapshot["runs"]>;
+  /** its end is proven: what its managers had is lost, or was taken, which is nobody's fault. True: why is to be asked */
+  // biome-ignore lint/suspicious/noConfusingVoidType: nothing is the same as no
+  onGone(block: string, end: BlockEnd): boolean | void;
+  /** the scheduler has said why it ended */
+  onExplained?(block: string, end: Pick<BlockEnd, "cause" | "reason">): void;
   /** there is something new to tell of them */
   onChange(): void;
 };
@@ -42,6 +48,8 @@ export type Blocks = {
   secretOf(block: string): string | undefined;
   /** A manager of the block has connected. */
   connected(block: string): void;
+  /** How a block ends that its scheduler has lost; undefined for one that it has not. */
+  lostEnd(block: string): BlockEnd | undefined;
   /** A manager has run its first task. */
   worked(manager: Manager): void;
   /** Whether managers on this node are let go. */
@@ -67,6 +75,8 @@ export type Blocks = {
 };
 
 const MIN_CHECK_MS = 50;
+/** So long the scheduler is asked why a block has ended. */
+const EXPLAIN_MS = 300_000;
 
 /** Takes over the journal's blocks and begins to look after them. */
 export function createBlocks(options: BlocksOptions): Blocks {
@@ -76,11 +86,13 @@ export function createBlocks(options: BlocksOptions): Blocks {
   let begun = false;
   let closed = false;
   let stopped = false;
-  let lastDemandAt = uptimeMs();
+  const memory = createScalerMemory(uptimeMs());
   let checkDueAt = Number.POSITIVE_INFINITY;
   let idleDueAt: number | undefined;
   let timer: NodeJS.Timeout | undefined;
   const waiters: (() => void)[] = [];
+  /** gone; its managers were told to go before the scheduler said why */
+  const unexplained = new Map<string, { job: string; until: number }>();
 
   for (const record of journal.state.blocks.values()) {
     begun = true;
@@ -88,19 +100,17 @@ export function createBlocks(options: BlocksOptions): Blocks {
   }
 
   const snapshot = (): Snapshot => {
-    const demand = options.demand();
-    const now = uptimeMs();
-    if (Object.values(demand).some((count) => count > 0)) lastDemandAt = now;
-    return {
-      now,
-      demand,
+    const now = {
+      now: uptimeMs(),
+      demand: options.demand(),
       node: settings.node,
       begun,
       // What the scheduler has lost takes no place there, and takes no work here.
       blocks: [...blocks.values()]
         .filter(({ state }) => state !== "lost")
-        .map((block) => snapshotOf(block, { managers: managers.of(block.id), lastDemandAt })),
+        .map((block) => snapshotOf(block, managers.of(block.id))),
     };
+    return { ...now, ...memory.look(now, policy), runs: options.runs?.() };
   };
 
   const evaluate = () => {
@@ -168,7 +178,8 @@ export function createBlocks(options: BlocksOptions): Blocks {
       growth.failed(end.reason, block.nodes === 1 ? (known.node ?? first?.host) : first?.host);
       for (const { host, reason } of more) badNodes.failed(host, reason, uptimeMs());
     }
-    options.onGone(block.id, end);
+    const ask = options.onGone(block.id, end) === true && block.job !== null;
+    if (ask) unexplained.set(block.id, { job: block.job as string, until: uptimeMs() + EXPLAIN_MS });
     options.onChange();
     files.remove(block.id);
     journal.note([{ kind: "block-gone", id: block.id }]);
@@ -197,7 +208,8 @@ export function createBlocks(options: BlocksOptions): Blocks {
     breaker,
     log,
     closed: () => closed,
-    acts: { drain, cancel, gone, failed: growth.failed, changed: options.onChange },
+    unexplained,
+    acts: { drain, cancel, gone, failed: growth.failed, changed: options.onChange, explained: options.onExplained },
   });
   const check = oneAtATime(async () => {
     if (stopped) return;
@@ -212,11 +224,12 @@ export function createBlocks(options: BlocksOptions): Blocks {
     if (stopped) return;
     const now = uptimeMs();
     // Not put off by what happens meanwhile.
-    if (blocks.size > 0) checkDueAt = Math.min(checkDueAt, now + Math.max(MIN_CHECK_MS, provider.statusIntervalMs));
-    const dueAt = blocks.size > 0 ? Math.min(checkDueAt, idleDueAt ?? checkDueAt) : breaker.nextTry(now);
+    const watched = blocks.size + unexplained.size > 0;
+    if (watched) checkDueAt = Math.min(checkDueAt, now + Math.max(MIN_CHECK_MS, provider.statusIntervalMs));
+    const dueAt = watched ? Math.min(checkDueAt, idleDueAt ?? checkDueAt) : breaker.nextTry(now);
     if (dueAt === undefined) return;
     const wake = () => {
-      if (blocks.size > 0 && uptimeMs() >= checkDueAt) void check();
+      if (uptimeMs() >= checkDueAt) void check();
       evaluate();
     };
     timer = setTimeout(wake, Math.max(MIN_CHECK_MS, dueAt - now));
@@ -231,9 +244,15 @@ export function createBlocks(options: BlocksOptions): Blocks {
       const block = blocks.get(id);
       if (!block) return;
       if (block.state === "pending") enter(block, "running");
+      if (!block.connected) memory.started(Math.max(0, Date.now() - block.submittedAt));
       block.connected = true;
       breaker.hopeful();
       options.onChange();
+    },
+    lostEnd(id) {
+      const block = blocks.get(id);
+      if (block?.state !== "lost") return undefined;
+      return { reason: block.reason ?? "its scheduler has lost it", taken: true, cause: block.cause, failed: false };
     },
     worked({ hello }) {
       badNodes.good(hello.host);

@@ -23,10 +23,12 @@ export type WorkEnds = {
   end(tasks: readonly HeldTask[], entryOf: (task: HeldTask) => ResultEntry): void;
   /** Hands back all that has not been placed. */
   returnQueued(): void;
-  /** The end of a block is proven. */
-  blockGone(block: string, end: BlockEnd): void;
-  /** Ends the tasks of managers that died while their block goes on. */
-  buryDead(): void;
+  /** The end of a block is proven. True when it is still to be told why the site ended it. */
+  blockGone(block: string, end: BlockEnd): boolean;
+  /** The scheduler has said why. */
+  blockExplained(block: string, end: Pick<BlockEnd, "cause" | "reason">): void;
+  /** Ends the tasks of managers that died while their block goes on, or, as `lostEnd` tells, is lost. */
+  buryDead(lostEnd: (block: string) => BlockEnd | undefined): void;
   /** A manager hands back what ran on it, as its node is being taken away: why, only the scheduler can tell. */
   takenAway(entry: ResultEntry, manager: Manager): void;
   /** Hands back what waits here for slots that have gone: it is to wait where it can be cancelled and ordered (PROTOCOL.md rule 4). */
@@ -60,6 +62,16 @@ export function createWorkEnds({ interchange, outbox, managers, turn }: WorkEnds
     turn();
   };
 
+  /** The gateway has their attempts without the reason; this completes them. */
+  const explain = (block: string, how: Pick<BlockEnd, "cause" | "reason">) => {
+    const failure = takenFailure(block, how);
+    for (const { id, lease } of untold.get(block) ?? []) {
+      outbox.addResult({ id, lease, outcome: "returned", failure, length: 0, block }, NOTHING);
+    }
+    untold.delete(block);
+    turn();
+  };
+
   return {
     end,
     returnQueued: () => end(interchange.takeQueued(), returnedEntry),
@@ -70,20 +82,19 @@ export function createWorkEnds({ interchange, outbox, managers, turn }: WorkEnds
           return diedAtOnce(manager) ? unbegunEntry(task, block) : lostEntry(task, { block, reason: how.reason });
         });
       }
-      // The gateway has their attempts without the reason; this completes them.
-      const failure = takenFailure(block, how);
-      for (const { id, lease } of untold.get(block) ?? []) {
-        if (failure.code === "BLOCK_ENDED") break;
-        outbox.addResult({ id, lease, outcome: "returned", failure, length: 0, block }, NOTHING);
-      }
-      untold.delete(block);
-      turn();
+      if (how.cause) explain(block, how);
+      return untold.has(block);
     },
-    buryDead() {
+    blockExplained: explain,
+    buryDead(lostEnd) {
       for (const { manager, tasks } of managers.takeDead()) {
         const { block, node } = manager.hello;
         const reason = `the manager of node ${node} is dead`;
-        end(tasks, (task) => (diedAtOnce(manager) ? unbegunEntry(task, block) : lostEntry(task, { block, reason })));
+        const lost = lostEnd(block);
+        end(tasks, (task) => {
+          if (lost) return takenEntry(task, { block, end: lost });
+          return diedAtOnce(manager) ? unbegunEntry(task, block) : lostEntry(task, { block, reason });
+        });
       }
     },
     takenAway(entry, manager) {

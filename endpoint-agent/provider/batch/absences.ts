@@ -70,14 +70,14 @@ export function createAbsences(options: AbsencesOptions): Absences {
     }
     return asked.ended;
   };
-  /** Every process of the block has ended itself: nothing has told it to go on for long enough. */
-  const isDead = (job: JobId, absence: { since: number; lists: number }) => {
+  /** Every process of the block has ended itself: nothing has told it to go on for long enough. `given`: up, by its scheduler. */
+  const isDead = (job: JobId, absence: { since: number; lists: number }, given: boolean) => {
     const contact = options.contactOf(parseJobId(job).block)?.at ?? startedAt;
     const silentSince = Math.max(contact, submittedAt.get(job) ?? startedAt);
     const now = timing.now();
     return (
       absence.lists >= timing.minLists &&
-      now - absence.since >= timing.graceMs &&
+      (given || now - absence.since >= timing.graceMs) &&
       now - silentSince >= options.orphanTimeoutMs + timing.deadAfterMs
     );
   };
@@ -102,7 +102,7 @@ export function createAbsences(options: AbsencesOptions): Absences {
     const given = absent.given ?? past?.reason ?? undefined;
     const cause = absent.cause ?? past?.cause;
     const why = { ...(cause && { cause }) };
-    if (!isDead(absent.job, absence)) {
+    if (!isDead(absent.job, absence, given !== undefined)) {
       // It has no place there any more; its work may go on all the same.
       return given === undefined || absent.settled ? undefined : { state: "lost" as const, reason: given, ...why };
     }

@@ -210,9 +210,11 @@ function statusOf(
   if (facts.answers && (listed?.state === "gone" || listed === undefined)) {
     return listed && { state: "running", reason: `${listed.reason}, but its managers answer` };
   }
-  // The launcher waits for the managers, and they for all that they started.
-  if (facts.ended === 0) return { state: "gone", reason: "its script has ended" };
-  if (listed === undefined || listed.unproven || listed.settled) return undefined;
+  const certain = listed !== undefined && !listed.unproven && !listed.settled;
+  // The launcher waits for the managers, and they for all that they started. Why it ended, the scheduler knows better.
+  if (facts.ended === 0 && !(certain && listed.state === "gone"))
+    return { state: "gone", reason: "its script has ended" };
+  if (!certain) return undefined;
   const { state, reason, hopeless, taken, cause, node } = listed;
   return {
     state,

@@ -17,6 +17,7 @@ import { reportRules } from "./conformance/report.ts";
 import { restartRules } from "./conformance/restart.ts";
 import { retentionRules } from "./conformance/retention.ts";
 import { submitRules } from "./conformance/submit.ts";
+import { takenRules } from "./conformance/taken.ts";
 import type { OpenStore } from "./conformance/world.ts";
 
 export type { OpenStore } from "./conformance/world.ts";
@@ -29,6 +30,7 @@ export function storeConformance(name: string, open: OpenStore): void {
     queueRules(open);
     reportRules(open);
     attemptRules(open);
+    takenRules(open);
     agentRules(open);
     endingRules(open);
     eventRules(open);
