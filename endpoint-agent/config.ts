@@ -24,6 +24,10 @@ export const PolicyConfig = z
       description: "Slots wanted for each waiting task: 1 gives every task its own slot, 0.1 one slot for ten tasks.",
     }),
     maxIdleTimeMs: count.default(120_000).meta({ description: "How long a block may be idle before it is let go." }),
+    minIdleTimeMs: count.optional().meta({
+      description:
+        "Lets an idle block go sooner than after maxIdleTimeMs: once it has been idle for as long as blocks lately took to start, yet not before this time. Default: it is idle for maxIdleTimeMs.",
+    }),
     walltimeMs: milliseconds.optional().meta({ description: "How long a block may live. Default: no limit." }),
     maxQueueTimeMs: milliseconds.optional().meta({
       description:
@@ -33,6 +37,10 @@ export const PolicyConfig = z
   .refine((policy) => policy.minBlocks <= policy.maxBlocks, {
     path: ["minBlocks"],
     error: "at most maxBlocks",
+  })
+  .refine((policy) => (policy.minIdleTimeMs ?? 0) <= policy.maxIdleTimeMs, {
+    path: ["minIdleTimeMs"],
+    error: "at most maxIdleTimeMs",
   })
   .refine((policy) => policy.initBlocks <= policy.maxBlocks, {
     path: ["initBlocks"],

@@ -9,7 +9,7 @@ import { place } from "./placement.ts";
 import { leaveNodes } from "./placement-on-nodes.ts";
 import { createResourceClasses, type ResourceClasses } from "./resource-classes.ts";
 import { observeRun, type SpecState } from "./spec-state.ts";
-import { createSpecTable } from "./spec-table.ts";
+import { createSpecTable, type SpecTable } from "./spec-table.ts";
 import { addUnits } from "./units.ts";
 
 export type Interchange = {
@@ -18,6 +18,8 @@ export type Interchange = {
   readonly classes: ResourceClasses;
   /** bytes of their arguments */
   readonly heldBytes: number;
+  /** How long the tasks that are here run, by resource class. */
+  runs: SpecTable["runs"];
   /** Takes a batch from the gateway; `body` is kept until its tasks ended. Returns the specs of the batch. */
   accept(header: Pick<LeaseHeader, "specs" | "tasks">, body: Uint8Array): SpecState[];
   attach(manager: Manager): void;
@@ -73,6 +75,7 @@ export function createInterchange(table: TaskTable): Interchange {
   return {
     managers,
     classes,
+    runs: specs.runs,
     get heldBytes() {
       return heldBytes;
     },
