@@ -63,7 +63,7 @@ export function placesIn(dir: string): Driver["places"] {
 }
 
 /** What is read more often than this has not changed. */
-const PULL_MS = 5_000;
+const PULL_MS = 1_000;
 /** How often it is looked whether there is a connection again. */
 const LOOK_MS = 1_000;
 

@@ -6,6 +6,7 @@ import type { Driver } from "../../endpoint-agent/driver.ts";
 import type { EndpointLayout } from "../../endpoint-agent/layout.ts";
 import { scriptLogOf } from "../../endpoint-agent/provider/script-log.ts";
 import { ApiError } from "../../protocol/errors.ts";
+import { runBounded, scriptBounded } from "./bounded.ts";
 import type { LoginSession } from "./session.ts";
 import { quote } from "./shell.ts";
 import { type TarEntry, tar } from "./site/tar.ts";
@@ -24,6 +25,8 @@ export type Transfer = Pick<Driver, "push" | "pull" | "remove"> & {
 };
 
 const COMMAND_MS = 60_000;
+/** With the manager in Python it is some hundred kilobytes. */
+const PUSH_MS = 300_000;
 const TAIL_BYTES = 8_192;
 /** Of blocks in one command. */
 const MOST_BLOCKS = 200;
@@ -37,7 +40,7 @@ export function createTransfer({ session, layout, places }: TransferOptions): Tr
   const unwanted = new Set<string>();
   const script = async (text: string) => {
     const site = await session();
-    const { code, stdout, stderr } = await site.script(text, { timeoutMs: COMMAND_MS });
+    const { code, stdout, stderr } = await scriptBounded(site, text, { timeoutMs: COMMAND_MS });
     if (code !== 0) throw new ApiError("SSH_FAILED", `${site.name}: ${stderr.trim() || "a command failed"}`);
     return stdout;
   };
@@ -46,7 +49,8 @@ export function createTransfer({ session, layout, places }: TransferOptions): Tr
     if (blocks.length === 0) return;
     const all = blocks.map((block) => quote(join(places.dir, block))).join(" ");
     // Ids of blocks are in the order of time, and so are the names of their logs.
-    const logs = `cd ${quote(places.logDir)} && ls | sort -r | tail -n +${KEPT_LOGS + 1} | while read -r log; do rm -f "$log"; done`;
+    const old = `ls | sort -r | tail -n +${KEPT_LOGS + 1} | while read -r log; do`;
+    const logs = `cd ${quote(places.logDir)} && ${old} [ -d ${quote(places.dir)}/"\${log%-*}" ] || rm -f "$log"; done`;
     await script(`rm -rf ${all}\n${logs}`);
     for (const block of blocks) unwanted.delete(block);
     await clear();
@@ -57,10 +61,13 @@ export function createTransfer({ session, layout, places }: TransferOptions): Tr
       if (files.length === 0) return;
       const site = await session();
       // Each in its place at once: a manager may be reading its own.
-      const text = `umask 077; cd "$1" && mkdir -p "$2" && cd "$2" && shift 2 && new=.new.$$ && mkdir -p "$new" "$@" &&
-(cd "$new" && tar xf -) && mv -f "$new"/* . && rmdir "$new"`;
-      const argv = ["/bin/sh", "-c", text, "sh", places.dir, block, ...dirs];
-      const { code, stderr } = await site.feed(argv, once(tar(files)), { timeoutMs: COMMAND_MS });
+      // And whole: a disk that is full ends the first part. Scratch file systems remove directories that are empty for long.
+      const text = `umask 077; mkdir -p "$1" "$2" "$3" && cd "$1/$4" 2>/dev/null || { mkdir "$1/$4" && cd "$1/$4"; } || exit
+shift 4; new=.new.$$; mkdir -p "$new" "$@" && (cd "$new" && tar xf -) && mv -f "$new"/* . && rmdir "$new" && exit
+code=$?; rm -rf "$new"; exit "$code"`;
+      const { dir, logDir, cacheDir } = places;
+      const argv = ["/bin/sh", "-c", text, "sh", dir, logDir, cacheDir, block, ...dirs];
+      const { code, stderr } = await runBounded(site, argv, { stdin: once(tar(files)), timeoutMs: PUSH_MS });
       if (code === 0) return;
       const why = stderr.trim() || (code === null ? "the command was cut short" : `exit code ${code}`);
       throw new ApiError(

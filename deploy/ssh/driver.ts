@@ -2,6 +2,7 @@
 import { type Driver, type DriverParts, forwardOf, type OpenDriver, placesIn } from "../../endpoint-agent/driver.ts";
 import { ApiError } from "../../protocol/errors.ts";
 import { createTransfer } from "./block-transfer.ts";
+import { scriptBounded } from "./bounded.ts";
 import { putNodeManager } from "./driver-manager.ts";
 import { keepSession } from "./keep-session.ts";
 import { type KeptWay, keepWay } from "./keep-way.ts";
@@ -39,13 +40,23 @@ export const openSshDriver: OpenDriver = async ({ config, settings, layout, endp
   log.info({ site: config.host, dir, user }, "the site is driven over SSH");
   const places = placesIn(dir);
   const transfer = createTransfer({ session: kept.current, layout, places });
-  const nodeManager = await putNodeManager(await kept.current(), { config, settings, endpoint, env, log, signal });
+  const putManager = async () => putNodeManager(await kept.current(), { config, settings, endpoint, env, log, signal });
+  let nodeManager = await putManager();
   await transfer.sweep().catch((err) => log.warn({ err }, "files of earlier blocks stay at the site"));
   return {
     ...transfer,
     user,
-    nodeManager,
+    get nodeManager() {
+      return nodeManager;
+    },
     places,
+    async push(block, which) {
+      // Scratch file systems remove what is old.
+      if (nodeManager && which !== "configurations" && !(await isThere(await kept.current(), nodeManager))) {
+        nodeManager = await putManager();
+      }
+      await transfer.push(block, which);
+    },
     run: sshRunCommand(kept.current, { PATH: path }),
     ready: kept.ready,
     get trouble() {
@@ -71,14 +82,27 @@ export const openSshDriver: OpenDriver = async ({ config, settings, layout, endp
   } satisfies Driver;
 };
 
+async function isThere(session: LoginSession, files: readonly string[]): Promise<boolean> {
+  const text = files.map((file) => `[ -e ${quote(file)} ]`).join(" && ");
+  const { code } = await scriptBounded(session, text, { timeoutMs: COMMAND_MS });
+  // Whoever does not answer has not said that they are gone.
+  return code !== 1;
+}
+
 /** Makes the endpoint's directories there and asks who and where one is; PATH is that of logins, who find the scheduler. */
 async function factsOf(
   session: LoginSession,
   { config, endpoint }: Pick<DriverParts, "config" | "endpoint">,
 ): Promise<{ dir: string; user: string; path: string }> {
   const base = config.dir === undefined ? `"$HOME"/.farcall/driven/${endpoint}` : quote(`${config.dir}/${endpoint}`);
-  const { code, stdout, stderr } = await session.script(
-    `umask 077; mkdir -p ${base}/blocks ${base}/logs ${base}/cache && cd ${base} && pwd -P && id -un || exit 1
+  const { code, stdout, stderr } = await scriptBounded(
+    session,
+    // Where others may write, as below /tmp, somebody may have been there first.
+    `umask 077; mkdir -p ${base} && cd ${base} || exit 1
+if [ -h ${base} ] || [ "$(ls -ldn . | awk '{ print $3 }')" != "$(id -u)" ]; then
+  echo ${base} "is not a directory of your own" >&2; exit 1
+fi
+chmod 700 . && mkdir -p blocks logs cache && pwd -P && id -un || exit 1
 if (. /etc/profile) >/dev/null 2>&1; then farcall_path=$PATH; . /etc/profile >/dev/null 2>&1; PATH=$PATH:$farcall_path; fi
 printf '%s\\n' "$PATH"`,
     { timeoutMs: COMMAND_MS },

@@ -22,7 +22,7 @@ describe("documents", () => {
     const page = read("docs/configuration.md");
     for (const field of Object.keys(BatchConfig.shape)) expect(page).toContain(`| \`provider.${field}\` |`);
     expect(page).toContain("| `driver.host` (required with `ssh`) |");
-    expect(page).toContain("| `driver.forward.address` (required) |");
+    expect(page).toContain("| `driver.forward.address` |");
   });
 
   it("describe every operation", () => {

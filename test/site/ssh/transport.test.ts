@@ -1,5 +1,7 @@
+import { execFileSync, spawnSync } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { connect as connectTo } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { sshRunCommand } from "../../../deploy/ssh/run-command.ts";
@@ -9,27 +11,36 @@ import { clientConfig, SSHD, type SshdOptions, startSshd, type TestSshd } from "
 
 /** A login that greets on both streams, as a MOTD and a careless .bashrc do, and once more at the end. */
 const NOISY = `ForceCommand sh -c 'echo Welcome!; echo "warning: quota" >&2; eval "$SSH_ORIGINAL_COMMAND"; r=$?; echo bye; exit $r'`;
-const KINDS: Record<string, SshdOptions> = {
-  "with SFTP": {},
-  "without SFTP, whose login talks": { sftp: false, config: [NOISY] },
+const KINDS: Record<string, SshdOptions & { shared?: true }> = {
+  "with SFTP": { config: ["AcceptEnv LC_FARCALL"] },
+  "over the connection that ssh shares": { shared: true, config: ["AcceptEnv LC_FARCALL"] },
+  "without SFTP, whose login talks": { sftp: false, config: [NOISY, "AcceptEnv LC_FARCALL"] },
 };
 
 // Not installed: `apt-get install openssh-server`.
 describe.skipIf(!SSHD).each(Object.entries(KINDS))("a real sshd %s", (_name, options) => {
   let sshd: TestSshd & AsyncDisposable;
   let session: Awaited<ReturnType<typeof openSession>>;
+  let config: string;
   beforeAll(async () => {
     sshd = await startSshd(options);
+    config = clientConfig(
+      { site: sshd },
+      { site: [`ControlPath ${join(sshd.dir, "master")}`, 'SetEnv LC_FARCALL="a b"'] },
+    );
+    if (options.shared)
+      execFileSync("ssh", ["-F", config, "-o", "ControlMaster=yes", "-fN", "site"], { stdio: "ignore" });
     session = await connect();
   });
   afterAll(async () => {
     session?.close();
+    if (options.shared) spawnSync("ssh", ["-F", config, "-O", "exit", "site"], { stdio: "ignore" });
     await sshd?.[Symbol.asyncDispose]();
   });
   const connect = () =>
     openSession("site", {
       env: process.env,
-      configFile: clientConfig({ site: sshd }),
+      configFile: config,
       prompter: { ask: () => Promise.reject(new Error("nobody")), show() {} },
       acceptNewHostKey: false,
       signal: new AbortController().signal,
@@ -83,6 +94,37 @@ describe.skipIf(!SSHD).each(Object.entries(KINDS))("a real sshd %s", (_name, opt
     expect(await first("longer", randomBytes(400_000))).toBeLessThan(100_000);
   });
 
+  it("takes a few megabytes in and out of a command, to the last byte", async () => {
+    const input = randomBytes(3_000_000).toString("base64");
+    const { stdout, code } = await session.exec(["cat"], { stdin: input, timeoutMs: 60_000 });
+    expect({ code, hash: hash(Buffer.from(stdout)) }).toEqual({ code: 0, hash: hash(Buffer.from(input)) });
+  });
+
+  it("gives commands the variables that the SSH configuration sets, where the server takes them", async () => {
+    expect((await session.exec(["sh", "-c", "echo $LC_FARCALL"], { timeoutMs: 20_000 })).stdout).toBe("a b\n");
+  });
+
+  it("follows a program that goes on, and ends it", async () => {
+    const until = new AbortController();
+    let text = "";
+    const take = (piece: string) => {
+      text += piece;
+      if (text.includes("two")) until.abort();
+    };
+    await session.follow(["sh", "-c", "echo one; sleep 0.1; echo two; sleep 60"], take, until.signal);
+    expect(text).toBe("one\ntwo\n");
+  });
+
+  it("passes on what comes to a port of the site", async () => {
+    const port = await session.listen({ address: "127.0.0.1", port: 0 }, (stream) => {
+      stream.on("error", () => {}).end("hello from here");
+    });
+    const socket = connectTo({ host: "127.0.0.1", port });
+    let text = "";
+    for await (const chunk of socket) text += chunk;
+    expect(text).toBe("hello from here");
+  });
+
   it("runs a scheduler's commands as the batch engine wants them: never rejecting, unknown when cut short", async () => {
     const run = sshRunCommand(async () => session);
     const env = { LC_ALL: "C", PATH: "/nowhere", SLURM_CONF: "/etc/my slurm.conf" };
@@ -93,14 +135,35 @@ describe.skipIf(!SSHD).each(Object.entries(KINDS))("a real sshd %s", (_name, opt
     });
     expect(answer).toEqual({ code: 0, stdout: "script\nC /etc/my slurm.conf\n", stderr: "" });
     expect((await run(["no-such-command"], { input: "", env, timeoutMs: 20_000 })).code).toBe(127);
-    const late = await run(["sleep", "30"], { input: "", env, timeoutMs: 200 });
-    expect(late).toMatchObject({ code: null, stdout: "", stderr: expect.stringContaining("0.2 s") });
+    const pids = join(sshd.home, "pids");
+    // With a child of its own that does not listen to anybody.
+    const stubborn = `trap "" TERM HUP; sleep 300 & echo $$ $! >${pids}; echo half; wait`;
+    const late = await run(["sh", "-c", stubborn], { input: "", env, timeoutMs: 500 });
+    expect(late).toMatchObject({ code: null, stdout: "", stderr: expect.stringContaining("0.5 s") });
+    const left = readFileSync(pids, "utf8").trim().split(" ");
+    expect(left).toHaveLength(2);
+    // Nothing of it stays on the login node.
+    await expect.poll(() => left.filter((pid) => existsSync(`/proc/${pid}`))).toEqual([]);
     const other = await connect();
     other.close();
     await other.closed;
     expect(await sshRunCommand(async () => other)(["true"], { input: "", env, timeoutMs: 1_000 })).toMatchObject({
       code: null,
     });
+  });
+
+  it.runIf(options.shared)("logged in once, whoever used it, and is as dead as ssh's connection", async () => {
+    expect(sshd.log().match(/Accepted publickey/g)).toHaveLength(1);
+    const late = session.exec(["sleep", "60"], { timeoutMs: 60_000 });
+    late.catch(() => {});
+    execFileSync("ssh", ["-F", config, "-O", "exit", "site"], { stdio: "ignore" });
+    await expect(late).rejects.toMatchObject({ code: "SSH_FAILED", message: expect.stringContaining("is closed") });
+    await session.closed;
+    // A socket without its master is none: then there is a login of its own.
+    writeFileSync(join(sshd.dir, "master"), "");
+    session = await connect();
+    expect((await session.exec(["echo", "own"], { timeoutMs: 20_000 })).stdout).toBe("own\n");
+    expect(sshd.log().match(/Accepted publickey/g)).toHaveLength(2);
   });
 });
 
