@@ -1,8 +1,9 @@
 /** Commands and files over one SSH connection. */
 import { randomBytes } from "node:crypto";
-import type { Client, ClientChannel, SFTPWrapper } from "ssh2";
+import type { ClientChannel, SFTPWrapper } from "ssh2";
 import type { CommandOutput } from "../../endpoint-agent/provider/batch/dialect.ts";
 import { ApiError } from "../../protocol/errors.ts";
+import type { Carrier } from "./carrier.ts";
 import { createLimit } from "./limit.ts";
 import { openChannel } from "./open-channel.ts";
 import { begun, collect, event, gather, passOn } from "./output.ts";
@@ -48,7 +49,7 @@ const SAID_BYTES = 16_384;
 const MOST_CHANNELS = 6;
 
 /** The session of a connection that is logged in. */
-export function createSession(client: Client, name: string): SshSession {
+export function createSession(client: Carrier, name: string): SshSession {
   const limit = createLimit(MOST_CHANNELS);
   let open = true;
   /** commands that have a channel */
@@ -147,9 +148,10 @@ export function createSession(client: Client, name: string): SshSession {
     feed(argv, input, { timeoutMs }) {
       const mark = newMark();
       const feed = async (channel: ClientChannel) => {
+        const ended = event(channel, "close");
         for await (const chunk of input) {
           if (!channel.writable) return;
-          if (!channel.write(chunk)) await Promise.race([event(channel, "drain"), event(channel, "close")]);
+          if (!channel.write(chunk)) await Promise.race([event(channel, "drain"), ended]);
         }
         channel.end();
       };
@@ -188,11 +190,11 @@ export function createSession(client: Client, name: string): SshSession {
         );
         return () => {};
       });
-      const end = () => channel.destroy();
-      signal.addEventListener("abort", end, { once: true });
       passOn(channel, mark, onText);
-      await Promise.race([event(channel, "close"), closed]);
-      signal.removeEventListener("abort", end);
+      // sshd closes its side only when the program ends by itself, which one that follows a log may not.
+      const over = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+      if (!signal.aborted) await Promise.race([event(channel, "close"), closed, over]);
+      channel.destroy();
     },
     close: () => void client.end(),
   };

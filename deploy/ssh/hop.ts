@@ -80,8 +80,7 @@ export async function connectHop(host: SshHost, through: Client | undefined, opt
     });
   } catch (error) {
     client.destroy();
-    signal.throwIfAborted();
-    const meant = await withReason(error, way, host);
+    const meant = signal.aborted ? signal.reason : await withReason(error, way, host);
     way.stream.destroy();
     throw meant;
   } finally {

@@ -1,5 +1,6 @@
 /** A channel for a command, on a server that counts the sessions of a connection. */
-import type { Client, ClientChannel } from "ssh2";
+import type { ClientChannel } from "ssh2";
+import type { Carrier } from "./carrier.ts";
 
 const OPEN_FAILURE = /Channel open failure/;
 const ATTEMPTS = 6;
@@ -19,7 +20,7 @@ export type OpenOptions = {
  * Starts a command. sshd counts a session until it has reaped it, a little after its channel is closed; or it allows fewer than
  * usual (MaxSessions): then another one has to end first. What was refused was not started.
  */
-export function openChannel(client: Client, command: string, options: OpenOptions): Promise<ClientChannel> {
+export function openChannel(client: Carrier, command: string, options: OpenOptions): Promise<ClientChannel> {
   return new Promise((resolve, reject) => {
     const open = (attempt: number) => {
       try {
