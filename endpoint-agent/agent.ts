@@ -86,7 +86,10 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   const { epoch, past, helloAt, heartbeatMs } = options.epoch;
   const wire = createGatewayWire(connection, endpoint);
   const table = createTaskTable();
-  const interchange = createInterchange(table);
+  const interchange = createInterchange(
+    table,
+    settings.policy.minBlocks < settings.policy.maxBlocks ? "pack" : "spread",
+  );
   const relay = await createRelay({ http, cacheDir: join(dir, "cache", "agent"), log });
   const uploads = await createUploads({ http, dir: join(dir, "state", "uploads"), log, signal });
   let draining = false;

@@ -7,6 +7,7 @@ import { type HeldTask, heldTask, type TaskTable } from "./held-task.ts";
 import type { Manager } from "./manager.ts";
 import { place } from "./placement.ts";
 import { leaveNodes } from "./placement-on-nodes.ts";
+import type { Spreading } from "./placement-packing.ts";
 import { createResourceClasses, type ResourceClasses } from "./resource-classes.ts";
 import { observeRun, type SpecState } from "./spec-state.ts";
 import { createSpecTable, type SpecTable } from "./spec-table.ts";
@@ -40,7 +41,7 @@ export type Interchange = {
 };
 
 /** Makes the interchange of one agent over its table of leases. */
-export function createInterchange(table: TaskTable): Interchange {
+export function createInterchange(table: TaskTable, spreading: Spreading = "spread"): Interchange {
   const managers = new Set<Manager>();
   const classes = createResourceClasses();
   const specs = createSpecTable(classes);
@@ -165,7 +166,7 @@ export function createInterchange(table: TaskTable): Interchange {
     pump() {
       const waiting = specs.waiting();
       if (waiting.length === 0 || managers.size === 0) return;
-      place(waiting, managers);
+      place(waiting, managers, spreading);
       for (const manager of managers) sendOutgoing(manager);
     },
   };

@@ -1,23 +1,30 @@
-/** Chooses managers for queued tasks: by priority and arrival, the least loaded manager first, nothing beyond its resources. */
+/**
+ * Chooses managers for queued tasks: by priority and arrival, nothing beyond resources. The least loaded manager comes
+ * first; where blocks come and go, and there are more workers than tasks, the busiest block does, so that others empty.
+ */
 import { uptimeMs } from "./clock.ts";
 import type { HeldTask } from "./held-task.ts";
 import type { Manager } from "./manager.ts";
 import { placeOnNodes } from "./placement-on-nodes.ts";
+import { busiestBlock, type Chosen, createPacking, type Packing, type Spreading } from "./placement-packing.ts";
 import type { SpecState } from "./spec-state.ts";
 import { addUnits, countFitting } from "./units.ts";
 import { fitsWalltime } from "./walltime-fit.ts";
 
 /** Moves what fits from the specs' queues to the managers' `outgoing` lists. */
-export function place(specs: SpecState[], managers: ReadonlySet<Manager>): void {
+export function place(specs: SpecState[], managers: ReadonlySet<Manager>, spreading: Spreading = "spread"): void {
   if (specs.length > 1) specs.sort(byPriorityThenArrival);
   const now = uptimeMs();
   const reserved = new Set<Manager>();
+  const packing: Packing | undefined = spreading === "pack" ? createPacking(specs, managers) : undefined;
   for (const spec of specs) {
     const before = spec.queue.length;
     if (spec.class.resources.nodes !== undefined) placeOnNodes(spec, managers, { now, reserved });
     else
       while (spec.queue.length > 0) {
-        const choice = leastLoaded(spec, managers, { now, reserved });
+        const options = { now, reserved };
+        const packed = packing && busiestBlock(spec, { ...options, packing });
+        const choice = packed ?? leastLoaded(spec, managers, options);
         if (choice.manager === undefined) {
           // What waits for a big enough gap would wait for ever if smaller tasks kept taking it.
           if (choice.reserve) reserved.add(choice.reserve);
@@ -30,9 +37,7 @@ export function place(specs: SpecState[], managers: ReadonlySet<Manager>): void 
   }
 }
 
-type Choice =
-  | { manager: Manager; room: number; candidates: number }
-  | { manager: undefined; reserve: Manager | undefined };
+type Choice = Chosen | { manager: undefined; reserve: Manager | undefined };
 
 function leastLoaded(
   spec: SpecState,

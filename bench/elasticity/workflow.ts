@@ -1,5 +1,6 @@
 /** The workload of the HPDC'19 paper on Parsl (section 5.5): wide, narrow, wide, narrow. */
 import type { Farcall } from "../../sdk/index.ts";
+import type { Burst } from "./simulate.ts";
 
 /** Tasks of each stage and what one takes, seconds of the paper. */
 export const STAGES = [
@@ -9,14 +10,9 @@ export const STAGES = [
   { count: 1, seconds: 50 },
 ] as const;
 
-/** The same as bursts, as they come when every stage takes just its time. */
-export function bursts(scale: number): { atMs: number; count: number; durationMs: number }[] {
-  let atMs = 0;
-  return STAGES.map(({ count, seconds }) => {
-    const burst = { atMs, count, durationMs: seconds * 1000 * scale };
-    atMs += burst.durationMs;
-    return burst;
-  });
+/** The same as a load of the model. */
+export function bursts(scale: number): Burst[] {
+  return STAGES.map(({ count, seconds }) => ({ atMs: 0, count, durationMs: seconds * 1000 * scale, chained: true }));
 }
 
 export type WorkflowTask = { submittedAt: number; startedAt: number; endedAt: number };
