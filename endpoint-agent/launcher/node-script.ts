@@ -54,6 +54,7 @@ farcall_dir=$dir farcall_node=$node farcall_end=$current/end-$node
 ${NOTE_END}
 
 ${init === undefined ? "" : `# workers.init\n${init}\n# end of workers.init\n`}
+${FORGET_RANK}
 scratch=${options.scratch === undefined ? `"\${TMPDIR:-/tmp}"` : shellWord(options.scratch)}
 work=$(mktemp -d "$scratch/farcall-XXXXXX" || mktemp -d /tmp/farcall-XXXXXX) || exit 1
 signal_manager() { signalled=1; kill -"$1" "$manager" 2>/dev/null; }
@@ -87,6 +88,12 @@ const OF_THE_LAUNCH = [
   "SLURM_CPU_BIND_VERBOSE",
   "SLURM_KILL_BAD_EXIT",
 ];
+
+/**
+ * What says to a program that it is a rank itself: a manager is none to those that its tasks start, and Open MPI's mpiexec
+ * refuses to run in a rank of its own. Unlike settings, of which a site may have some by the same prefix.
+ */
+const FORGET_RANK = `unset $(awk 'BEGIN { for (name in ENVIRON) if (name !~ /^PMIX_MCA_/ && (name ~ /^(PMI|PMI2|PMIX|HYDI|OMPI_(APP|COMMAND|COMM_WORLD|FILE|FIRST|NUM|UNIVERSE)|OMPI_MCA_(ess|orte|initial)|MPI_LOCAL)_?[A-Za-z0-9_]*$/ || name == "OMPI_MCA_pmix" || name == "OMPI_MCA_mpi_oversubscribe")) print name }')`;
 
 /** The first of the launcher's variables that is set. */
 function rank(launcher: LauncherConfig["type"]): string {

@@ -77,6 +77,17 @@ describe("a block of two nodes over TLS", () => {
     for (const { node, value } of results) expect(value?.stdout).toMatch(new RegExp(`/opt/of/node${node}\n`));
   });
 
+  it("leaves nothing to tasks by which a program would take itself for a rank, and what the site has set", async () => {
+    const set = "export OMPI_MCA_btl=tcp,self PMIX_MCA_gds=hash I_MPI_FABRICS=shm";
+    const ranks =
+      "PMI_FD=5 PMIX_NAMESPACE=n OMPI_COMM_WORLD_SIZE=2 OMPI_UNIVERSE_SIZE=2 OMPI_MCA_orte_hnp_uri=u HYDI_CONTROL_FD=6";
+    const block = await start({ nodes: 1, launcher: "single", init: `${set} ${ranks}\nset -u` });
+    await ready(block, 1);
+    const resources = { cores: 1, memoryMb: 0, gpus: 0, nodes: 1, ranksPerNode: 1 };
+    const [result] = await block.run("env | grep -E '^(PMI|OMPI|HYDI|I_MPI)' | sort", [{}], { resources });
+    expect(result?.value?.stdout).toBe("I_MPI_FABRICS=shm\nOMPI_MCA_btl=tcp,self\nPMIX_MCA_gds=hash\n");
+  });
+
   it("B1: goes on with the other nodes when a manager is killed; the exit status is the launcher's", async () => {
     const block = await start({ nodes: 2, ...mpiexec(2, "code=$((code + 1))\n") });
     const run = await ready(block, 2);
