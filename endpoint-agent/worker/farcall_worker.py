@@ -3,7 +3,6 @@
 Started by a manager, which passes three descriptors: 3 brings tasks, 4 takes results, 5 holds permits to start. The frames
 are those of protocol/worker-frames.ts, specified in docs/frames.md; the payloads are those of protocol/payload.ts.
 """
-import asyncio
 import collections
 import fcntl
 import json
@@ -242,6 +241,8 @@ def _out_of_reach(fd):
 
 
 def _run_coroutine(coroutine):
+    import asyncio  # as long to load as all the rest of the worker, and seldom needed
+
     if hasattr(asyncio, "run"):
         return asyncio.run(coroutine)
     loop = asyncio.new_event_loop()

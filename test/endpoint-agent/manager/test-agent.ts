@@ -244,6 +244,7 @@ export async function startTestAgent(options: AgentOptions = {}) {
     blobs,
     functions,
     send,
+    sendBytes: (bytes: Uint8Array) => socket?.send(bytes),
     until,
     register,
     submit,

@@ -91,18 +91,24 @@ _spec = _having([
     ("timeoutMs", _optional(_number)),
 ])
 _task = _having([
-    ("id", _text), ("lease", _count), ("attempt", _count), ("spec", _optional(_count)), ("length", _optional(_count)),
     ("blob", _optional(_hash)), ("encoding", _optional(_text)), ("hosts", _optional(_every(_text))),
 ])
 
 
 def _fits(specs, tasks, body):
+    """Each task names a spec, and together they name all of the body. In one loop, as there are many."""
     length = 0
     for task in tasks:
-        if (task.get("spec") or 0) >= len(specs):
+        if not isinstance(task, dict):
+            return False
+        spec, own = task.get("spec") or 0, task.get("length") or 0
+        numbers = type(spec) is int and type(own) is int and type(task.get("lease")) is int and type(task.get("attempt")) is int
+        if not numbers or not 0 <= spec < len(specs) or own < 0 or not isinstance(task.get("id"), str):
+            return False
+        if ("blob" in task or "encoding" in task or "hosts" in task) and not _task(task):
             return False
         if task.get("blob") is None:
-            length += task.get("length") or 0
+            length += own
     return length == len(body)
 
 
@@ -110,7 +116,7 @@ FIELDS = {
     "welcome": {"remainingDeadlineMs": _number, "keep": _every(_lease)},
     "refused": {"reason": _text},
     "beat-answer": {"sentAt": _number, "remainingDeadlineMs": _number},
-    "tasks": {"specs": _every(_spec), "tasks": _every(_task)},
+    "tasks": {"specs": _every(_spec), "tasks": lambda value: isinstance(value, list)},
     "taken": {"message": _count},
     "start": {"id": _text, "lease": _count, "go": _truth},
     "cancel": {"leases": _every(_lease)},

@@ -64,7 +64,7 @@ def _on_disk(handle):
 
 
 def _on_function(engine, frame, body):
-    engine.intake.resolved(engine.functions.arrived(frame["function"], frame["definition"], body))
+    engine.intake.resolved(engine.functions.arrived(frame["function"], frame.get("definition"), body))
 
 
 def _on_function_error(engine, frame, _body):

@@ -63,6 +63,6 @@ _from_json_with_long_numbers = json.JSONDecoder(parse_constant=_refuse, parse_in
 def _header(data):
     try:
         text = bytes(data).decode("utf-8")
-        return _from_json_with_long_numbers(text) if LONG_NUMBER.search(data) else _from_json(text)
+        return _from_json_with_long_numbers(text) if len(data) > 300 and LONG_NUMBER.search(data) else _from_json(text)
     except (ValueError, RecursionError):
         raise BadFrame("the frame's header is not UTF-8 JSON, or nested too deep")

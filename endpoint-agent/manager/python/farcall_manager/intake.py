@@ -59,11 +59,12 @@ class Intake:
             self.waiting.setdefault(fn, []).append(task)
         elif fn.failure:
             self.end(task, not_started(**fn.failure))
+        elif info.queue is not None:
+            info.queue.push(task)
         elif why_never(info):
             self.end(task, not_started("LOAD_ERROR", why_never(info)))
         else:
-            if info.queue is None:
-                info.queue = self.queues.of(info.spec["owner"], fn, info.resources)
+            info.queue = self.queues.of(info.spec["owner"], fn, info.resources)
             info.queue.push(task)
 
     def fetch(self, task):
