@@ -20,6 +20,8 @@ export type GrowthParts = {
   breaker: Breaker;
   badNodes: BadNodes;
   log: Log;
+  /** how many there are to ask for blocks at */
+  places: number;
   /** how many are to be started now */
   wanted(): number;
   /** none is to be started any more */
@@ -33,12 +35,15 @@ export type Growth = {
   grow(): Promise<void>;
   /** A block has failed, by the fault of this node if it is given: submissions wait. */
   failed(reason: string, node?: string): void;
+  /** A block has waited in vain: the next one is asked for elsewhere. Where there is nowhere else, or all was tried, it has failed. */
+  gaveUp(block: Pick<Block, "place">, reason: string): void;
 };
 
 /** Makes what starts blocks. */
 export function createGrowth(parts: GrowthParts): Growth {
   const { blocks, policy, provider, files, journal, breaker, badNodes, log } = parts;
   let growing = false;
+  let place = 0;
 
   const failed = (reason: string, node?: string) => {
     const now = uptimeMs();
@@ -51,13 +56,13 @@ export function createGrowth(parts: GrowthParts): Growth {
   };
 
   const submit = async () => {
-    const block = newBlock(policy);
+    const block = newBlock(policy, place);
     blocks.set(block.id, block);
     const exclude = provider.excludesNodes ? badNodes.excluded(uptimeMs()).map(({ node }) => node) : [];
     try {
       // First: a submission whose answer is lost is looked for, not repeated (FAULTS.md B12); a disk that hangs is met here (A10).
       await journal.append([recordOf(block)]);
-      block.job = await provider.submit({ ...files.prepare(block), exclude });
+      block.job = await provider.submit({ ...files.prepare(block), exclude, place: block.place });
       crashPoint("block-submitted");
       await journal.append([recordOf(block)]);
       log.info({ block: block.id, job: block.job }, "block submitted");
@@ -72,6 +77,12 @@ export function createGrowth(parts: GrowthParts): Growth {
 
   return {
     failed,
+    gaveUp(block, reason) {
+      // Others that wait there move nothing on again.
+      if (place === block.place) place = (place + 1) % parts.places;
+      if (place === 0) failed(reason);
+      else log.warn({ place, reason }, "the next block is asked for at an alternative");
+    },
     // One after the other: a scheduler that refuses the first is not asked for two hundred more.
     async grow() {
       if (growing) return;

@@ -85,7 +85,7 @@ export function overdueInQueue(
 ): string | undefined {
   if (maxQueueTimeMs === undefined || block.state !== "pending" || waitedMs <= maxQueueTimeMs) return undefined;
   const words = block.reason ?? "the scheduler gave no reason";
-  return `it waited for more than ${Math.round(maxQueueTimeMs / 1_000)} s (policy.maxQueueTimeMs): ${words}`;
+  return `it waited for more than ${maxQueueTimeMs / 1_000} s (policy.maxQueueTimeMs): ${words}`;
 }
 
 /** Whether a manager that is gone had not even begun to work: that is its node's fault, and no task's. */

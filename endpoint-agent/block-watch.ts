@@ -35,7 +35,9 @@ export type WatchParts = {
     drain(block: Block, why: string): void;
     cancel(block: Block, options: { force: boolean }): void;
     gone(block: Block, end: JobStatus): void;
-    /** it is, or has a node that is, as good as failed */
+    /** it will not start */
+    gaveUp(block: Block, reason: string): void;
+    /** it has a node that has failed */
     failed(reason: string, node?: string): void;
     changed(): void;
     explained?: ((block: string, end: { cause: TakenCause; reason: string }) => void) | undefined;
@@ -65,7 +67,7 @@ export function createWatch(parts: WatchParts): () => Promise<void> {
   /** It will not run: that counts as a failed submission, and it is cancelled. */
   const giveUp = (block: Block, why: string) => {
     log.error({ block: block.id, reason: why }, "the block waits in vain: it is cancelled");
-    acts.failed(why);
+    acts.gaveUp(block, why);
     acts.cancel(block, { force: false });
     acts.changed();
   };

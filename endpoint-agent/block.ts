@@ -26,6 +26,8 @@ export type Block = BlockRecord & {
   cancelledAt: number | undefined;
   /** its nodes whose manager has failed, each counted once */
   readonly failedNodes: Set<number>;
+  /** which of the configured places it was asked for at */
+  readonly place: number;
   /** lost: why, where the scheduler says it */
   cause: TakenCause | undefined;
   /** it has done what it was asked for */
@@ -64,8 +66,9 @@ export function idleSinceOf(managers: readonly Manager[]): number | null {
 }
 
 /** A block that is about to be submitted. */
-export function newBlock(policy: Settings["policy"]): Block {
+export function newBlock(policy: Settings["policy"], place = 0): Block {
   return {
+    place,
     id: newId(),
     job: null,
     submittedAt: Date.now(),
@@ -96,7 +99,7 @@ export function adoptedBlock(record: BlockRecord): Block {
     cause: undefined,
     proven: false,
   } as const;
-  return { ...record, ...fresh, connected: true, adopted: true, failedNodes: new Set() };
+  return { ...record, ...fresh, connected: true, adopted: true, failedNodes: new Set(), place: 0 };
 }
 
 /** One word for people. */

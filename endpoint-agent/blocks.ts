@@ -1,78 +1,19 @@
 /** Starts, watches and ends blocks, as the scaler decides (DESIGN.md sections 4 and 5). */
-import type { Heartbeat } from "../protocol/messages.ts";
-import { type BadNodes, createBadNodes } from "./bad-nodes.ts";
+import { createBadNodes } from "./bad-nodes.ts";
 import { adoptedBlock, type Block, endOf, snapshotOf, summaryOfBlock } from "./block.ts";
-import type { BlockFiles } from "./block-files.ts";
 import { createGrowth } from "./block-growth.ts";
-import { type BlockEnd, endOfBlock, enter, isUnwanted } from "./block-steps.ts";
+import { endOfBlock, enter, isUnwanted } from "./block-steps.ts";
 import { createWatch } from "./block-watch.ts";
-import { type Breaker, failingOf } from "./breaker.ts";
+import type { Blocks, BlocksOptions } from "./blocks-port.ts";
+import { failingOf } from "./breaker.ts";
 import { uptimeMs, wallTime } from "./clock.ts";
-import type { Settings } from "./config.ts";
-import type { Journal } from "./journal.ts";
-import type { Log } from "./log.ts";
 import type { Manager } from "./manager.ts";
-import type { Managers } from "./managers.ts";
 import { oneAtATime } from "./one-at-a-time.ts";
-import type { JobStatus, Provider } from "./provider/port.ts";
+import type { JobStatus } from "./provider/port.ts";
 import { decide, nextIdleEnd, type Snapshot } from "./scaler.ts";
 import { createScalerMemory } from "./scaler-memory.ts";
 
-export type BlocksOptions = {
-  settings: Pick<Settings, "policy" | "node" | "provider">;
-  provider: Provider;
-  files: BlockFiles;
-  journal: Journal;
-  managers: Pick<Managers, "of">;
-  breaker: Breaker;
-  badNodes?: BadNodes;
-  log: Log;
-  /** tasks that want slots, by resource class */
-  demand(): Record<string, number>;
-  /** how long they run */
-  runs?(): NonNullable<Snapshot["runs"]>;
-  /** its end is proven: what its managers had is lost, or was taken, which is nobody's fault. True: why is to be asked */
-  // biome-ignore lint/suspicious/noConfusingVoidType: nothing is the same as no
-  onGone(block: string, end: BlockEnd): boolean | void;
-  /** the scheduler has said why it ended */
-  onExplained?(block: string, end: Pick<BlockEnd, "cause" | "reason">): void;
-  /** there is something new to tell of them */
-  onChange(): void;
-};
-
-export type Blocks = {
-  /** Looks at demand and blocks, and acts; cheap enough for every change. */
-  evaluate(): void;
-  /** Asks the provider now. */
-  check(): void;
-  secretOf(block: string): string | undefined;
-  /** A manager of the block has connected. */
-  connected(block: string): void;
-  /** How a block ends that its scheduler has lost; undefined for one that it has not. */
-  lostEnd(block: string): BlockEnd | undefined;
-  /** A manager has run its first task. */
-  worked(manager: Manager): void;
-  /** Whether managers on this node are let go. */
-  isExcluded(node: string): boolean;
-  /** A manager has said that it cannot work on its node. */
-  broken(manager: Manager, reason: string): void;
-  /** A manager came up on a node that is excluded. */
-  unwelcome(manager: Manager): void;
-  /** Starts nothing any more and lets the blocks end. */
-  close(options: { force: boolean }): void;
-  /** Takes `close` back. */
-  reopen(): void;
-  summary(): Heartbeat["summary"]["blocks"];
-  /** Nodes that new blocks keep away from, and where no work is placed. */
-  excludedNodes(): NonNullable<Heartbeat["summary"]["excludedNodes"]>;
-  readonly count: number;
-  readonly trouble: string | null;
-  /** The failures in a row, from the first one on. */
-  failing(): Heartbeat["summary"]["failing"];
-  /** Resolves when no block is left. */
-  ended(): Promise<void>;
-  stop(): void;
-};
+export type { Blocks, BlocksOptions } from "./blocks-port.ts";
 
 const MIN_CHECK_MS = 50;
 /** So long the scheduler is asked why a block has ended. */
@@ -134,6 +75,7 @@ export function createBlocks(options: BlocksOptions): Blocks {
     breaker,
     badNodes,
     log,
+    places: settings.provider.type === "local" ? 1 : 1 + settings.provider.alternatives.length,
     wanted() {
       const { start } = decide(snapshot(), policy);
       begun ||= start > 0;
@@ -209,7 +151,15 @@ export function createBlocks(options: BlocksOptions): Blocks {
     log,
     closed: () => closed,
     unexplained,
-    acts: { drain, cancel, gone, failed: growth.failed, changed: options.onChange, explained: options.onExplained },
+    acts: {
+      drain,
+      cancel,
+      gone,
+      gaveUp: growth.gaveUp,
+      failed: growth.failed,
+      changed: options.onChange,
+      explained: options.onExplained,
+    },
   });
   const check = oneAtATime(async () => {
     if (stopped) return;

@@ -9,9 +9,8 @@ const milliseconds = z.int().min(1);
 
 export const BATCH_TYPES = ["slurm", "pbs", "torque", "moab", "sge", "lsf", "htcondor", "flux"] as const;
 
-/** A batch scheduler as provider. */
-export const BatchConfig = z.strictObject({
-  type: z.enum(BATCH_TYPES),
+/** Where in a scheduler a block is asked for. */
+const PLACE = {
   queue: token.optional().meta({ description: "Queue, or partition in Slurm." }),
   account: token.optional().meta({ description: "Account, allocation or project that is charged." }),
   qos: token.optional().meta({ description: "Quality of service." }),
@@ -24,6 +23,16 @@ export const BatchConfig = z.strictObject({
   nodeType: token.optional().meta({
     description:
       "Node type, as xe or xk of Blue Waters: appended to the node request. In PBS a resource of each chunk, as model=bro.",
+  }),
+};
+
+/** A batch scheduler as provider. */
+export const BatchConfig = z.strictObject({
+  type: z.enum(BATCH_TYPES),
+  ...PLACE,
+  alternatives: z.array(z.strictObject(PLACE)).max(10).default([]).meta({
+    description:
+      "Other places to ask for blocks, in turn, when one waits for longer than policy.maxQueueTimeMs or would never start; what one of them does not name is as above.",
   }),
   parallelEnvironment: token.optional().meta({ description: "SGE's parallel environment for more than one slot." }),
   exclusive: z

@@ -19,6 +19,8 @@ export type BlockRequest = {
   dir: string;
   /** nodes that it is not to come up on, where the provider can say so */
   exclude?: readonly string[];
+  /** which of the configured places it is asked for at: 0 the first, then `alternatives` */
+  place?: number;
 };
 
 /** `lost`: the scheduler has given it up, and whether its processes have ended is not known. It takes no place there any more. */

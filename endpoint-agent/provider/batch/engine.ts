@@ -171,7 +171,8 @@ export function submission(
   options: Pick<BatchOptions, "dialect" | "config" | "endpoint" | "node">,
   request: BlockRequest,
 ): { script: string; file: string | undefined; input: string; argv: string[]; job: Job } {
-  const { dialect, config, endpoint, node } = options;
+  const { dialect, endpoint, node } = options;
+  const config = { ...options.config, ...options.config.alternatives[(request.place ?? 0) - 1] };
   const logFile = scriptLogOf(request.logFiles[0] as string);
   for (const path of [logFile, request.dir]) {
     if (!PLAIN_PATH.test(path))

@@ -36,8 +36,9 @@ export const flux: Dialect = {
 
 /** Long options; what flux batch does not know of, as memory and QOS, is left to free directives. */
 function options({ options: config, exclude = [], ...job }: Job): string[] {
-  const others = exclude.length === 0 ? undefined : `-host:${exclude.join(",")}`;
-  const features = [config.nodeType, config.constraint, others].filter((part) => part !== undefined);
+  const wanted = [config.nodeType, config.constraint].filter((part) => part !== undefined).join("&");
+  const others = exclude.length === 0 ? "" : `-host:${exclude.join(",")}`;
+  const features = others === "" || wanted === "" ? wanted + others : `(${wanted})&${others}`;
   return [
     // First, so that the walltime that we count with wins.
     ...config.directives,
@@ -54,7 +55,7 @@ function options({ options: config, exclude = [], ...job }: Job): string[] {
     ...(job.walltimeMs === null ? [] : [`--time-limit=${Math.ceil(job.walltimeMs / 1_000)}s`]),
     ...(config.queue === undefined ? [] : [`--queue=${config.queue}`]),
     ...(config.account === undefined ? [] : [`--bank=${config.account}`]),
-    ...(features.length === 0 ? [] : [`--requires="${features.join("&")}"`]),
+    ...(features === "" ? [] : [`--requires="${features}"`]),
     ...(config.reservation === undefined ? [] : [`--setattr=system.reservation=${config.reservation}`]),
   ];
 }

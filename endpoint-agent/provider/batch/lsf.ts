@@ -33,8 +33,9 @@ export const lsf: Dialect = {
 function options({ options: config, exclude = [], ...job }: Job): string[] {
   const chosen = config.directives.some((text) => /^-(?:n|nnodes)\s/.test(text));
   const features = [config.nodeType, config.constraint?.replaceAll(/&+/g, " && ").replaceAll(/\|+/g, " || ")];
+  const wanted = features.filter((part) => part !== undefined).join(" && ");
   const others = exclude.map((node) => `hname!='${node}'`);
-  const select = [...features.filter((part) => part !== undefined), ...others];
+  const select = wanted === "" || others.length === 0 ? [wanted, ...others] : [`(${wanted})`, ...others];
   return [
     // First, so that the walltime that we count with wins.
     ...config.directives,
@@ -47,7 +48,7 @@ function options({ options: config, exclude = [], ...job }: Job): string[] {
     ...(chosen ? [] : [`-n ${job.nodes * job.coresPerNode}`, `-R "span[ptile=${job.coresPerNode}]"`]),
     // Whether a bare number is for a host or for a task is up to the site; LSF before 10.1.0.9 does not take the word.
     ...(job.memoryMbPerNode === null ? [] : [`-R "rusage[mem=${job.memoryMbPerNode}MB/host]"`]),
-    ...(select.length === 0 ? [] : [`-R "select[${select.join(" && ")}]"`]),
+    ...(select.join("") === "" ? [] : [`-R "select[${select.filter(Boolean).join(" && ")}]"`]),
     ...(job.gpusPerNode === 0 ? [] : [`-gpu "num=${job.gpusPerNode}"`]),
     // No warning by -wa: it would reach the processes of tasks too, and the managers know when the walltime ends.
     ...(job.walltimeMs === null ? [] : [`-W ${hoursAndMinutes(job.walltimeMs)}`]),

@@ -128,7 +128,9 @@ export async function openBlocks(
   const badNodes = createBadNodes();
   const log = (level: string) => (facts: object, text: string) =>
     void bench.logged.push({ level, text, facts: facts as Record<string, unknown> });
-  const config = { name: "x", policy: { workersPerNode: 1, ...options.policy } };
+  // As the engine's own is, so that both know the same places.
+  const { engine: { config: own = bench.config() } = {} } = options;
+  const config = { name: "x", provider: own, policy: { workersPerNode: 1, ...options.policy } };
   const blocks = createBlocks({
     settings: settle(EndpointConfig.parse(config)),
     provider,

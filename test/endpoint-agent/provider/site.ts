@@ -1,12 +1,13 @@
 /** A scheduler to run the provider suite on, and blocks for it whose nodes run a plain command instead of managers. */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { type Driver, driven, placesIn } from "../../../endpoint-agent/driver.ts";
 import type { Contact } from "../../../endpoint-agent/provider/batch/absences.ts";
 import type { Dialect } from "../../../endpoint-agent/provider/batch/dialect.ts";
 import { DIALECTS } from "../../../endpoint-agent/provider/batch/dialects.ts";
 import { createBatchProvider } from "../../../endpoint-agent/provider/batch/engine.ts";
-import { jobName } from "../../../endpoint-agent/provider/batch/names.ts";
+import { jobName, parseJobId } from "../../../endpoint-agent/provider/batch/names.ts";
 import { runCommand } from "../../../endpoint-agent/provider/batch/run-command.ts";
 import type { Timing } from "../../../endpoint-agent/provider/batch/timing.ts";
 import type { JobId, JobStatus, Provider } from "../../../endpoint-agent/provider/port.ts";
@@ -31,6 +32,8 @@ export type Site = {
   /** the shortest walltime that it can enforce in a test; null: none */
   walltimeMs?: number | null;
   timing?: Partial<Timing>;
+  /** The way to it, where its commands run elsewhere: `here` is what the agent has of blocks, `places` where the site has it. */
+  drive?(here: { blocks: string; blockLogs: string }, places: Driver["places"]): Driver;
   stop(): Promise<void>;
 };
 
@@ -54,26 +57,35 @@ export function createWorld(site: Site, { known = [] as readonly string[] } = {}
   const contacts = new Map<string, Contact>();
   const warnings: string[] = [];
   const config = BatchConfig.parse({ commandTimeoutMs: 20_000, ...site.config });
-  const dirOf = (block: string) => join(root, block);
-  const logFileOf = (block: string) => join(root, block, "log");
+  const far = placesIn(join(root, "there"));
+  const here = { blocks: join(root, "blocks"), blockLogs: join(root, "logs") };
+  for (const dir of site.drive ? [...Object.values(far), ...Object.values(here)] : []) {
+    mkdirSync(dir, { recursive: true });
+  }
+  const driver = site.drive?.(here, far);
+  const dirOf = (block: string) => join(driver ? far.dir : root, block);
+  const logFileOf = (block: string) => (driver ? join(far.logDir, `${block}-0.log`) : join(root, block, "log"));
   const requested: string[] = [...known];
-  const create = (signal: AbortSignal, changes: Partial<BatchConfig> = {}): Provider =>
-    createBatchProvider({
+  const create = (signal: AbortSignal, changes: Partial<BatchConfig> = {}): Provider => {
+    const provider = createBatchProvider({
       dialect,
       config: { ...config, ...changes },
       endpoint,
       node: site.node ?? { cores: 1, memoryMb: 512, gpus: 0 },
-      dirOf,
-      logFileOf,
+      dirOf: driver ? (block) => join(here.blocks, block) : dirOf,
+      logFileOf: driver ? (block) => join(here.blockLogs, `${block}-0.log`) : logFileOf,
       known: requested,
       orphanTimeoutMs: 3_600_000,
       contactOf: (block) => contacts.get(block),
-      run: runCommand,
+      run: driver?.run ?? runCommand,
+      user: driver?.user,
       env: site.env ?? process.env,
       log: { warn: (facts, text) => warnings.push(`${text} ${JSON.stringify(facts)}`) },
       signal,
       timing: { ...FAST, ...site.timing },
     });
+    return driver ? driven(provider, driver, (job) => parseJobId(job).block) : provider;
+  };
   const provider = create(ending.signal);
   let blocks = 0;
   return {
@@ -98,7 +110,8 @@ export function createWorld(site: Site, { known = [] as readonly string[] } = {}
     request(shell: string, { walltimeMs = 600_000 as number | null, nodes = 1 } = {}) {
       const name = `block-${++blocks}-${Math.random().toString(36).slice(2, 8)}`;
       requested.push(name);
-      mkdirSync(dirOf(name), { recursive: true });
+      mkdirSync(driver ? join(here.blocks, name) : dirOf(name), { recursive: true });
+      if (driver) writeFileSync(join(here.blocks, name, "secret"), "secret", { mode: 0o600 });
       const launch = ["/bin/sh", "-c", shell];
       return {
         name,

@@ -54,6 +54,8 @@ export type StandInJob = {
   cause?: string;
   exit?: { code?: number; signal?: number } | null;
   out: string;
+  /** what the stand-in for Slurm was asked for, by the options' names */
+  given?: Readonly<Record<string, string>>;
 };
 
 export type StandInCall = {
