@@ -40,6 +40,8 @@ export type TestSshd = {
 };
 
 export type SshdOptions = {
+  /** another sshd, whose name is that of its PAM service */
+  program?: string;
   /** more of the environment of sessions */
   setEnv?: Readonly<Record<string, string>>;
   config?: readonly string[];
@@ -68,7 +70,7 @@ export async function startSshd(options: SshdOptions = {}): Promise<TestSshd & A
   writeFileSync(log, "");
   let child: ReturnType<typeof spawn> | undefined;
   const start = async () => {
-    child = spawn(SSHD as string, ["-D", "-f", file, "-E", log], { stdio: "ignore" });
+    child = spawn(options.program ?? (SSHD as string), ["-D", "-f", file, "-E", log], { stdio: "ignore" });
     await waitFor(() => listens(port), { what: "sshd to listen", timeoutMs: 10_000 });
   };
   const stop = async () => {
