@@ -1,4 +1,5 @@
-import type { Command } from "commander";
+import { writeFileSync } from "node:fs";
+import { type Command, Option } from "commander";
 import { adviceFor } from "../advice.ts";
 import { addCommand } from "../command.ts";
 import type { CliContext } from "../context.ts";
@@ -7,9 +8,17 @@ import { GATEWAY_CHECKS } from "../doctor/gateway-checks.ts";
 import { addReach } from "../endpoint/deploy/command.ts";
 import type { ReachOptions } from "../endpoint/deploy/connect.ts";
 import { EXIT } from "../exit-codes.ts";
+import { durationMs } from "../options.ts";
 import { describeError } from "../output/errors.ts";
 
-type DoctorOptions = ReachOptions & { site?: string; name?: string };
+type DoctorOptions = ReachOptions & {
+  site?: string;
+  name?: string;
+  write?: string;
+  endpoint?: string;
+  wait: number;
+  yes?: boolean;
+};
 
 const MARKS = { ok: ["✓", "green"], warning: ["!", "yellow"], wrong: ["✗", "red"] } as const;
 
@@ -18,17 +27,30 @@ export function registerDoctor(program: Command, context: CliContext): void {
   const command = addCommand(program, {
     usage: "doctor",
     summary: "check this machine, the profile, the gateway and the endpoints, and say what to do",
-    about: "The exit code is 0 when nothing is wrong; warnings do not count.",
+    about:
+      "The exit code is 0 when nothing is wrong; warnings do not count. With --endpoint a task runs on a node; where no block runs one is asked for, after a question.",
     examples: [
       ["farcall doctor", "all checks"],
       ["farcall doctor --site me@login.example.edu", "what a site is, and a configuration for it"],
-      ["farcall doctor --site here", "the same of the machine that it runs on"],
+      ["farcall doctor --site here --write cluster.yaml", "the same of the machine that it runs on"],
+      ["farcall endpoint configure cluster --config cluster.yaml", "what to do with that"],
+      ["farcall doctor --endpoint cluster", "look at a compute node, by a small task"],
     ],
   })
     .option("--site <target>", "look at a site over SSH instead: [user@]host[:port]; `here` for this machine")
     .option("--name <name>", "the endpoint's name in the configuration that --site prints");
+  command
+    .option("--write <file>", "with --site: write the configuration there, too")
+    .option("-e, --endpoint <name>", "look at a node of an endpoint instead, by a small task that runs there")
+    .addOption(
+      new Option("--wait <duration>", "with --endpoint: how long the task may wait for a node")
+        .argParser(durationMs)
+        .default(600_000, "10m"),
+    )
+    .option("--yes", "with --endpoint: ask for a block without being asked");
   addReach(command).action(async (options: DoctorOptions) => {
     if (options.site !== undefined) return doctorSite(context, options.site, options);
+    if (options.endpoint !== undefined) return doctorNode(context, options.endpoint, options);
     const findings: Finding[] = [];
     const take = (finding: Finding) => {
       findings.push(finding);
@@ -52,13 +74,22 @@ async function doctorSite(context: CliContext, target: string, options: DoctorOp
   const { findings, config, facts, queues } = await examineSite(context, target, options);
   const ok = findings.every((finding) => finding.state !== "wrong");
   if (!ok) context.exit(EXIT.machine);
+  if (options.write !== undefined) writeFileSync(options.write, config, { mode: 0o600 });
   if (options.json) return context.terminal.json({ ok, findings, facts, ...queues, config });
   for (const finding of findings) show(context, finding);
+  const file = options.write ?? "<file>";
   const use =
     target === "here"
-      ? "for the file that `farcall endpoint configure` writes"
-      : "to be given to farcall endpoint deploy --config";
-  context.terminal.line(`\n# a configuration for it, ${use}\n${config.trimEnd()}`);
+      ? `farcall endpoint configure <name> --config ${file}`
+      : `farcall endpoint deploy ${target} --config ${file}`;
+  context.terminal.line(`\n# a configuration for it: ${use}\n${config.trimEnd()}`);
+}
+
+async function doctorNode(context: CliContext, name: string, options: DoctorOptions): Promise<void> {
+  const { examineNode } = await import("../doctor/node.ts");
+  const findings = await examineNode(context, name, options);
+  if (options.json) return context.terminal.json({ ok: true, findings });
+  for (const finding of findings) show(context, finding);
 }
 
 async function lookAt(check: Check, context: CliContext): Promise<Finding> {

@@ -65,6 +65,7 @@ function addConfigure(group: Command, context: CliContext): void {
     examples: [
       ["farcall endpoint configure laptop", "with the defaults"],
       ["farcall endpoint configure big --max-blocks 4 --workers 8", "up to four blocks of eight workers"],
+      ["farcall endpoint configure cluster --config cluster.yaml", "what `farcall doctor --site here --write` wrote"],
       [
         "farcall endpoint configure batch --set provider.type=slurm --set provider.queue=debug",
         "a batch scheduler whose commands this machine has",
@@ -81,6 +82,7 @@ function addConfigure(group: Command, context: CliContext): void {
     .option("--workers <count>", "worker processes of a node", wholeNumber(1, 4096))
     .option("--python <path>", "the interpreter of Python functions")
     .option("--site <name>", "begin with what is known of a site, as for `endpoint deploy`")
+    .option("--config <file>", "begin with a file, as `farcall doctor --site here --write` makes one; - is stdin")
     .option("--set <field=value>", "a field of the configuration, as provider.account=abc; may be repeated", collect)
     .addOption(
       new Option("--driver <way>", "ssh: the agent stays here and runs the scheduler's commands over SSH").choices([

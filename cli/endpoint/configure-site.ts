@@ -1,4 +1,5 @@
 /** The configuration of an endpoint at a known site, or of one that is driven over SSH. */
+import { readFileSync } from "node:fs";
 import { siteConfig } from "../../deploy/sites/site.ts";
 import { ApiError } from "../../protocol/errors.ts";
 import { configOf, type SiteConfigText } from "./deploy/config-text.ts";
@@ -14,20 +15,31 @@ export type SiteOptions = {
   sshConfig?: string;
   dir?: string;
   site?: string;
+  /** a file; `-` is stdin */
+  config?: string;
   set?: string[];
 };
 
 /** The text, checked; undefined when nothing of the kind was asked for. Throws CONFIG_INVALID with what is missing. */
 export function siteConfigText(name: string, options: SiteOptions): SiteConfigText | undefined {
-  const { site, set = [] } = options;
+  const { site, config, set = [] } = options;
   const settings = driverSettings(options);
-  if (site === undefined && set.length === 0 && settings.length === 0) return undefined;
-  return configOf({ name, site, settings: [...settings, ...plainSettings(options), ...set] });
+  if (site === undefined && config === undefined && set.length === 0 && settings.length === 0) return undefined;
+  const given = config === undefined ? undefined : fileText(config);
+  return configOf({ name, site, given, settings: [...settings, ...plainSettings(options), ...set] });
+}
+
+function fileText(file: string): string {
+  try {
+    return readFileSync(file === "-" ? 0 : file, "utf8");
+  } catch (cause) {
+    throw new ApiError("CONFIG_INVALID", `${file} cannot be read: ${(cause as Error).message}`, { cause });
+  }
 }
 
 /** The flags that do nothing where there is a configuration already. */
-export function siteFlags({ driver, host, via, sshConfig, dir, site, set }: SiteOptions): string[] {
-  const flags = { driver, host, via, "ssh-config": sshConfig, dir, site, set };
+export function siteFlags({ driver, host, via, sshConfig, dir, site, config, set }: SiteOptions): string[] {
+  const flags = { driver, host, via, "ssh-config": sshConfig, dir, site, config, set };
   return Object.entries(flags).flatMap(([flag, value]) => (value === undefined ? [] : `--${flag}`));
 }
 

@@ -4,7 +4,8 @@ import { readFileSync } from "node:fs";
 import { ApiError } from "../../../protocol/errors.ts";
 import { quote } from "../shell.ts";
 import { parseProbe, type SiteFacts } from "./probe.ts";
-import { ASKING, type QueueFacts, sectionsOf } from "./queues.ts";
+import type { QueueFacts } from "./queue.ts";
+import { ASKING, sectionsOf } from "./queues.ts";
 
 /** What runs a script: a session, or this machine. */
 export type Scripts = { script(text: string, options: { timeoutMs: number }): Promise<{ stdout: string }> };

@@ -44,4 +44,17 @@ for name in HTTPS_PROXY https_proxy HTTP_PROXY http_proxy NO_PROXY no_proxy; do
   eval "value=\${$name-}"
   if [ -n "$value" ]; then say "env.$name" "$value"; fi
 done
+# What ends or stops an agent: limits of processes and files, logind, the quota of the home directory.
+say limit.processes "$(awk '/^Max processes/ { print $3 }' /proc/self/limits 2>/dev/null)"
+say limit.files "$(awk '/^Max open files/ { print $4 }' /proc/self/limits 2>/dev/null)"
+say logind.kills "$(busctl get-property org.freedesktop.login1 /org/freedesktop/login1 org.freedesktop.login1.Manager \
+  KillUserProcesses 2>/dev/null)"
+if [ "$(stat -f -c %T "$directory" 2>/dev/null)" = lustre ] && has lfs >/dev/null; then
+  say quota "$(lfs quota -q -u "$(id -un)" "$directory" 2>/dev/null | tr '\n' ' ')"
+elif has quota >/dev/null; then
+  say quota "$(quota -w 2>/dev/null | awk 'NR > 2 { print; exit }')"
+fi
+# Compute nodes dial this machine.
+say address "$(getent hosts "$(uname -n)" 2>/dev/null | awk '{ print $1; exit }')"
+say addresses "$(ip -o -4 addr show scope global 2>/dev/null | awk '{ sub("/.*", "", $4); printf "%s=%s ", $2, $4 }')"
 say end yes

@@ -30,6 +30,15 @@ export type SiteFacts = {
   shared: boolean;
   writable: boolean;
   proxy: string | undefined;
+  /** of one user's processes, and of one process's files; undefined: none, or not said */
+  limits: { processes: number | undefined; files: number | undefined };
+  /** logind ends what a user leaves running */
+  killsLeftover: boolean;
+  quota: { usedBytes: number; limitBytes: number } | undefined;
+  /** what its own name leads to there */
+  address: string | undefined;
+  /** its networks' interfaces, as `ib0=10.1.2.3` */
+  interfaces: string[];
 };
 
 /** The site says whole seconds that have passed. */
@@ -78,7 +87,33 @@ export function parseProbe(text: string, midpointMs: number): SiteFacts {
     shared: fileSystem !== undefined && SHARED.test(fileSystem),
     writable: said.get("writable") === "yes",
     proxy: proxyOf(group("env.")),
+    limits: { processes: countOf(said.get("limit.processes")), files: countOf(said.get("limit.files")) },
+    killsLeftover: said.get("logind.kills") === "b true",
+    quota: quotaOf(said.get("quota") ?? ""),
+    address: said.get("address"),
+    interfaces: (said.get("addresses") ?? "").split(" ").filter((word) => word !== ""),
   };
+}
+
+/** An address that means this machine to each that uses it. */
+export function isLoopback(address: string): boolean {
+  return /^(127\.|::1$|::ffff:127\.)/i.test(address);
+}
+
+/** A count, or undefined for `unlimited` and anything else. */
+export function countOf(text: string | undefined): number | undefined {
+  return text !== undefined && /^\d+$/.test(text) ? Number(text) : undefined;
+}
+
+/** A line of `quota -w` or `lfs quota -q`: file system, kilobytes, quota, limit; `*` marks what is exceeded, 0 is no limit. */
+export function quotaOf(line: string): { usedBytes: number; limitBytes: number } | undefined {
+  const [used, quota, limit] = line
+    .trim()
+    .split(/\s+/)
+    .slice(1, 4)
+    .map((word) => countOf(word.replace(/\*$/, "")));
+  const most = limit || quota;
+  return used === undefined || !most ? undefined : { usedBytes: used * 1024, limitBytes: most * 1024 };
 }
 
 /** From `glibc 2.36`, `ldd (GNU libc) 2.17` or `musl libc (x86_64)`; the version follows on a line of its own there. */
