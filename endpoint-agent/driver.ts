@@ -97,10 +97,10 @@ export function driven(provider: Provider, driver: Driver, blockOf: (job: JobId)
     }
   };
   return {
+    ...provider,
     get statusIntervalMs() {
       return driver.connected ? provider.statusIntervalMs : LOOK_MS;
     },
-    ...(provider.cancelGraceMs === undefined ? {} : { cancelGraceMs: provider.cancelGraceMs }),
     get trouble() {
       return driver.trouble ?? provider.trouble ?? null;
     },

@@ -13,7 +13,7 @@ import { type Connection, keepConnected } from "./connection.ts";
 import { crashPoint } from "./crash-point.ts";
 import { createNatsUser, readCredentials } from "./credentials.ts";
 import { lockDirectory } from "./directory-lock.ts";
-import type { Driver, DriverParts, OpenDriver } from "./driver.ts";
+import { type Driver, type DriverParts, forwardOf, type OpenDriver } from "./driver.ts";
 import { createGatewayHttp } from "./gateway-http.ts";
 import { sayHello } from "./hello.ts";
 import { openJournal } from "./journal.ts";
@@ -205,8 +205,8 @@ async function openDriver(
 
 /** What is passed on by the login node comes in here. */
 function withDoor(settings: Settings): Settings {
-  const { driver, link } = settings;
-  if (driver.type === "local" || !driver.forward) return settings;
+  if (!forwardOf(settings)) return settings;
+  const { link } = settings;
   return { ...settings, link: { ...link, address: link.address ?? "127.0.0.1" } };
 }
 

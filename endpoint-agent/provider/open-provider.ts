@@ -57,6 +57,7 @@ export function openProvider(parts: ProviderParts): Provider {
     orphanTimeoutMs: settings.orphanTimeoutMs,
     contactOf: (block) => contactOf(managers, block),
     run: driver?.run ?? runCommand,
+    bring: driver?.pull,
     user: driver?.user,
     env: parts.env,
     log,

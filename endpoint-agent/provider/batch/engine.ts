@@ -33,6 +33,8 @@ export type BatchOptions = {
   /** what was last heard of a block's managers */
   contactOf(block: string): Contact | undefined;
   run: RunCommand;
+  /** Brings the files here that blocks have written elsewhere. */
+  bring?: ((blocks: readonly string[]) => Promise<void>) | undefined;
   /** whose jobs they are, where that is not who runs the agent */
   user?: string | undefined;
   /** of the agent */
@@ -88,6 +90,14 @@ export function createBatchProvider(options: BatchOptions): Provider {
   };
   const prefix = namePrefix(endpoint, dialect.nameLength);
   const strays = huntStrays({ ...options, listing, nameOf, prefix, cancel });
+  /** Those that are gone, with what they themselves said last: it has to be brought here first where it is elsewhere. */
+  const allWithWords = async (known: Map<JobId, JobStatus>) => {
+    const gone = [...known].flatMap(([job, { state }]) => (state === "gone" ? parseJobId(job).block : []));
+    if (gone.length > 0)
+      await options.bring?.(gone).catch((err) => log.warn({ err }, "a block's last words are elsewhere"));
+    for (const [job, status] of known) known.set(job, withWords(parseJobId(job).block, status));
+    return known;
+  };
   /** With what the block itself said last, as people look for the reason there. */
   const withWords = (block: string, status: JobStatus): JobStatus => {
     if (status.state !== "gone" || status.taken || exitCodeOf(block) === 0) return status;
@@ -136,18 +146,16 @@ export function createBatchProvider(options: BatchOptions): Provider {
         if (mine && !mine.unproven && !mine.settled) absences.over(job);
         const status = statusOf(mine, { ended: exitCodeOf(block), answers: answers(options.contactOf(block), timing) });
         if (status?.state === "gone") absences.forget(job);
-        if (status) known.set(job, withWords(block, status));
+        if (status) known.set(job, status);
         else {
           const { reason: given, cause, settled = false } = mine ?? {};
           absent.push({ job, given: given ?? undefined, cause, settled });
         }
       }
-      if (!list) return known;
-      for (const [job, status] of await absences.judge(absent, list)) {
-        known.set(job, withWords(parseJobId(job).block, status));
-      }
+      if (!list) return allWithWords(known);
+      for (const [job, status] of await absences.judge(absent, list)) known.set(job, status);
       await strays.check(list, ids).catch((err) => log.warn({ err }, "unwanted jobs cannot be cancelled"));
-      return known;
+      return allWithWords(known);
     },
     cancel: (ids, force) =>
       cancel(

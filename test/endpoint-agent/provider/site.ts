@@ -79,6 +79,7 @@ export function createWorld(site: Site, { known = [] as readonly string[] } = {}
       contactOf: (block) => contacts.get(block),
       run: driver?.run ?? runCommand,
       user: driver?.user,
+      bring: driver?.pull,
       env: site.env ?? process.env,
       log: { warn: (facts, text) => warnings.push(`${text} ${JSON.stringify(facts)}`) },
       signal,
