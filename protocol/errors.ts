@@ -62,6 +62,7 @@ export const ERRORS = {
   EPOCH_SUPERSEDED: e(409, false, "A newer agent runs this endpoint.", "Stop this copy; one endpoint has one agent."),
   ENDPOINT_IN_USE: e(409, false, "An agent on another host still answers for this endpoint.", "Stop it, or start with --take-over."),
   CONFIG_INVALID: e(400, false, "A configuration file or option is wrong.", "Mend what the message names."),
+  UNCONFIRMED: e(400, false, "What cannot be taken back was not confirmed, and nothing was changed.", "Say --yes, or answer yes at a terminal."),
   JOURNAL_DAMAGED: e(500, false, "The agent's journal is damaged before its end.", "Move it away as the message says; the gateway queues again what it held."),
   JOURNAL_NEWER: e(500, false, "A newer version of the agent has written the journal in a way that this one cannot read.", "Start that version or a newer one; to go back, drain the endpoint with it first."),
   NATS_SERVER_MISSING: e(500, false, "No usable nats-server was found or fetched.", "Install nats-server 2.14 or newer in one of the ways that the message lists."),

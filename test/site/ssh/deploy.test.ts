@@ -161,7 +161,11 @@ describe.skipIf(!SSHD)("farcall endpoint deploy, on a real sshd", () => {
   });
 
   it("removes it, at the site and at the gateway", async () => {
-    expect((await home.run(["endpoint", "remove", "site"])).code).toBe(EXIT.usage);
+    const unconfirmed = await home.run(["endpoint", "remove", "site"]);
+    expect(unconfirmed).toMatchObject({
+      code: EXIT.usage,
+      stderr: expect.stringMatching(/UNCONFIRMED: .*\n.*Say --yes/),
+    });
     expect(await home.json(["endpoint", "remove", "site", "--yes"])).toMatchObject({ state: "removed" });
     expect(existsSync(join(sshd.home, ".local/state/farcall/endpoints"))).toBe(false);
     expect(existsSync(join(sshd.home, ".local/share/farcall"))).toBe(false);

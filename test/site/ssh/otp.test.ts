@@ -1,10 +1,11 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { runAtTerminal } from "../../support/at-terminal.ts";
 import { BIN, type CliHome, createCliHome } from "../../support/cli.ts";
 import { type OtpSite, startOtpSite } from "../../support/otp-site.ts";
+import { processesUnder } from "../../support/processes.ts";
 
 const hasTmux = spawnSync("tmux", ["-V"]).status === 0;
 
@@ -70,11 +71,28 @@ describe("a site with one-time passwords, at a terminal", () => {
     ).toEqual([]);
   }, 300_000);
 
+  it("keeps what was typed nowhere: no file here or there, no argument and no environment of a process", () => {
+    const files = (dir: string) =>
+      readdirSync(dir, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+    for (const entry of [home.dir, site.dir].flatMap(files)) {
+      const path = join(entry.parentPath, entry.name);
+      expect(readFileSync(path).includes("314159"), path).toBe(false);
+    }
+    const mine = [...processesUnder(site.dir, "pid"), ...processesUnder(home.dir, "pid")];
+    expect(mine).not.toEqual([]);
+    for (const pid of mine) {
+      for (const file of ["cmdline", "environ"])
+        expect(readFileSync(`/proc/${pid}/${file}`).includes("314159"), `${pid} ${file}`).toBe(false);
+    }
+  });
+
   it("asks nothing where there is no terminal, and tells what it would have asked", async () => {
     const run = await home.run(["endpoint", "stop", "login.site"]);
     expect(run.code).not.toBe(0);
     expect(run.stderr).toContain("SSH_LOGIN_REFUSED");
-    expect(run.stderr).toContain("there is no terminal to ask on: PASSCODE:");
+    // Not answered with nothing, which the site would count as a wrong code.
+    expect(site.attempts).toHaveLength(2);
+    expect(run.stderr).toContain("there is no terminal to ask on: (me@127.0.0.1) PASSCODE:");
   });
 
   it("is stopped with two answers more", async () => {
