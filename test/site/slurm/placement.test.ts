@@ -99,7 +99,7 @@ describe.skipIf(missing)(`placement by a real Slurm${missing ? ` (${missing})` :
     await waitFor(async () => (await short.status([long])).get(long)?.hopeless === true, {
       what: "that it is hopeless",
     });
-    expect((await short.status([long])).get(long)?.reason).toMatch(/^PENDING \(PartitionTimeLimit/);
+    expect((await short.status([long])).get(long)?.reason).toMatch(/^PENDING \(Partition(TimeLimit|Config)/);
   });
 
   it("runs in a reservation, waits for one that has not begun, and is told of one that there is not", async () => {
