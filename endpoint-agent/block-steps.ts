@@ -113,16 +113,14 @@ export function endOfBlock(
 ): BlockEnd {
   const unwanted = isUnwanted(block);
   const over = facts.endsAt !== null && facts.endsAt <= facts.now;
-  const taken = facts.taken === true || over || block.state === "killed";
+  const taken = facts.taken === true || over;
   const cause = facts.cause === "preempted" || facts.cause === "node-failed" ? facts.cause : undefined;
   const shortLived = !block.adopted && facts.now - block.since < SHORT_LIFE_MS;
   return {
     reason: (unwanted ? block.reason : null) ?? facts.reason ?? "it has ended",
     taken,
     // Several schedulers end a walltime as they do a cancel.
-    cause: !taken
-      ? undefined
-      : (cause ?? (over ? "walltime" : (facts.cause ?? (block.state === "killed" ? "cancelled" : undefined)))),
+    cause: taken ? (cause ?? (over ? "walltime" : facts.cause)) : undefined,
     failed: !unwanted && !taken && (!block.connected || shortLived),
   };
 }

@@ -44,7 +44,12 @@ describe("the steps of a block", () => {
   const how = { reason: "TIMEOUT", taken: undefined, now: facts.now, endsAt: null };
 
   it("B4, B5: an end by walltime, preemption or a cancel is nobody's fault", () => {
-    expect(endOfBlock(ended, { ...how, taken: true })).toEqual({ reason: "TIMEOUT", taken: true, failed: false });
+    const taken = { reason: "TIMEOUT", taken: true, failed: false };
+    expect(endOfBlock(ended, { ...how, taken: true })).toEqual({ ...taken, cause: undefined });
+    // Several schedulers end a walltime as they do a cancel.
+    const late = { ...how, taken: true, endsAt: facts.now - 1 };
+    expect(endOfBlock(ended, { ...late, cause: "cancelled" })).toEqual({ ...taken, cause: "walltime" });
+    expect(endOfBlock(ended, { ...late, cause: "preempted" })).toEqual({ ...taken, cause: "preempted" });
     expect(endOfBlock({ ...ended, connected: false }, { ...how, taken: true }).failed).toBe(false);
     expect(endOfBlock(ended, { ...how, endsAt: facts.now - 1 }).taken).toBe(true);
     expect(endOfBlock(ended, how)).toEqual({ reason: "TIMEOUT", taken: false, failed: false });
