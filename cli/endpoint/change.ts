@@ -1,11 +1,10 @@
 import { rmSync } from "node:fs";
-import { readConfigFile } from "../../endpoint-agent/config-file.ts";
-import { endpointLayout } from "../../endpoint-agent/layout.ts";
 import { ApiError } from "../../protocol/errors.ts";
 import type { CliContext } from "../context.ts";
 import { endAgent, runAgentHere, startAgent } from "./agent-process.ts";
 import { confirm } from "./confirm.ts";
 import { localEndpoint, localEndpoints } from "./directory.ts";
+import { checkRestart } from "./restart-check.ts";
 
 type Json = { json?: boolean };
 
@@ -49,8 +48,7 @@ export async function stopEndpoint(
 /** `farcall endpoint restart`: the blocks run on, and the new agent takes them over. */
 export async function restartEndpoint(context: CliContext, name: string, options: Json): Promise<void> {
   const endpoint = localEndpoint(context.env, name);
-  // A mistake there must not cost the agent that runs.
-  readConfigFile(endpointLayout(endpoint.dir).config);
+  await checkRestart(context, endpoint, options);
   await endAgent(endpoint, { signals: ["SIGUSR2"], withinMs: NOW_MS, signal: context.signal });
   const started = await startAgent(context, endpoint, options);
   if (options.json) return context.terminal.json({ name, ...started, state: "started" });

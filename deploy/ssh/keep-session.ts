@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { ApiError } from "../../protocol/errors.ts";
 import type { PersonDoor } from "./person-door.ts";
-import type { Prompter } from "./prompter.ts";
+import { NOBODY, type Prompter } from "./prompter.ts";
 import type { LoginSession } from "./session.ts";
 
 export type KeptSession = {
@@ -66,7 +66,7 @@ export async function keepSession(options: KeepOptions): Promise<KeptSession> {
   };
   /** Until somebody has logged in. */
   const awaitPerson = async (why: string): Promise<LoginSession> => {
-    lost(`${why}: \`${options.loginCommand}\` lets a person log in`);
+    lost(`needs you: run \`${options.loginCommand}\` (${why})`);
     let came = (_: LoginSession) => {};
     const login = new Promise<LoginSession>((resolve) => {
       came = resolve;
@@ -139,9 +139,3 @@ function aborted(signal: AbortSignal): Promise<never> {
     else signal.addEventListener("abort", fail, { once: true });
   });
 }
-
-const NOBODY: Prompter = {
-  unattended: true,
-  ask: () => Promise.reject(new ApiError("SSH_LOGIN_REFUSED", "there is nobody to ask")),
-  show() {},
-};

@@ -1,4 +1,5 @@
 /** Asks the person at the terminal. */
+import { ApiError } from "../../protocol/errors.ts";
 
 export type Question = {
   text: string;
@@ -25,3 +26,10 @@ export function harmless(text: string): string {
       .replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, "")
   );
 }
+
+/** Where nobody is to be asked: no prompt is answered, nothing wrong is sent. */
+export const NOBODY: Prompter = {
+  unattended: true,
+  ask: () => Promise.reject(new ApiError("SSH_LOGIN_REFUSED", "there is nobody to ask")),
+  show() {},
+};

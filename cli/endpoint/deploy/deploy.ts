@@ -9,6 +9,7 @@ import { makeSiteDirectory, moveGateway, readSite, writeCredentials } from "../.
 import { checkEgress } from "../../../deploy/ssh/site/egress.ts";
 import { placesAt, type SitePlaces } from "../../../deploy/ssh/site/files.ts";
 import { type Installed, install, type Reporter } from "../../../deploy/ssh/site/install.ts";
+import { withInstallLock } from "../../../deploy/ssh/site/install-lock.ts";
 import { localNode } from "../../../deploy/ssh/site/local-node.ts";
 import { probeSite } from "../../../deploy/ssh/site/look.ts";
 import type { SiteFacts } from "../../../deploy/ssh/site/probe.ts";
@@ -19,6 +20,7 @@ import { ApiError } from "../../../protocol/errors.ts";
 import { Name } from "../../../protocol/task.ts";
 import { resolveConnection } from "../../../sdk/options.ts";
 import type { CliContext } from "../../context.ts";
+import { checkConfigAt } from "./check-config.ts";
 import { configOf, type SiteConfigText, withProxy } from "./config-text.ts";
 import { type ReachOptions, withSession } from "./connect.ts";
 import { terminalReport } from "./report.ts";
@@ -80,6 +82,18 @@ async function deployOver(session: SshSession, plan: Plan, config: SiteConfigTex
     report,
   });
   await makeSiteDirectory(session, places.endpoint);
+  const onWait = () => report.step("somebody else is deploying it: waiting");
+  const lock = { dir: places.endpoint, signal: context.signal, onWait };
+  // From the registration, whose token is shown once, to its agent: two who deploy one endpoint would each undo the other's.
+  return withInstallLock(session, lock, () => bringUp(session, { plan, places, installed, facts, config }));
+}
+
+async function bringUp(
+  session: SshSession,
+  at: { plan: Plan; places: SitePlaces; installed: Installed; facts: SiteFacts; config: SiteConfigText },
+): Promise<SiteRecord> {
+  const { plan, places, installed, facts, config } = at;
+  const { context, options, name } = plan;
   const endpoint = await configureAt(session, { plan, places, configText: config.text });
   await wayOutOf(session, { plan, places, installed, facts });
   const way = options.start ?? startWay(facts);
@@ -138,7 +152,12 @@ async function register(
     return await farcall.endpoints.create(name, { description });
   } catch (cause) {
     if (!(cause instanceof ApiError) || cause.code !== "CONFLICT") throw cause;
-    // Its token was shown once, to whoever registered it.
+    const there = await farcall.endpoints.get(name);
+    // A deployment that was killed before it wrote the token down, which was shown once: nobody has it, nothing is lost.
+    if (there.state === "never-started" && there.description === description && there.queued === 0) {
+      await farcall.endpoints.delete(there.id);
+      return farcall.endpoints.create(name, { description });
+    }
     const how = `choose another with --name, or \`farcall endpoint delete ${name}\` first`;
     throw new ApiError("CONFLICT", `an endpoint ${name} exists, and this site does not have its token: ${how}`, {
       cause,
@@ -176,6 +195,7 @@ async function startAt(
   report.step("starting the agent");
   const dir = places.endpoint;
   await writeScripts(session, { ...installed, places, init });
+  await checkConfigAt(session, dir);
   await control(session, dir, ["leave"], 60_000);
   const state = await control(session, dir, ["start", way, String(START_S)], (START_S + 30) * 1_000);
   report.done(`agent runs by ${way}: process ${state.pid}`);

@@ -9,6 +9,7 @@ import { ApiError } from "../../../protocol/errors.ts";
 import type { CliContext } from "../../context.ts";
 import { confirm } from "../confirm.ts";
 import { type EndpointLogOptions, printLogLine } from "../log-lines.ts";
+import { checkConfigAt } from "./check-config.ts";
 import { withSession } from "./connect.ts";
 import { type DeployOptions, deployEndpoint } from "./deploy.ts";
 
@@ -48,6 +49,7 @@ export async function startAtSite(context: CliContext, site: SiteRecord, options
 export async function restartAtSite(context: CliContext, site: SiteRecord, options: Json): Promise<void> {
   const state = await over(context, site, options, async (session) => {
     await sameHost(session, site);
+    await checkConfigAt(session, site.dir);
     await control(session, site.dir, ["leave"], STOP_MS);
     return start(session, site);
   });

@@ -31,7 +31,7 @@ describe("a login that is kept", () => {
     site.lose();
     await waitFor(() => site.login !== undefined, { what: "the door" });
     const tries = site.logins;
-    expect(kept.trouble).toMatch(/wants a password: `log in` lets a person log in/);
+    expect(kept.trouble).toMatch(/needs you: run `log in` \(.*wants a password\)/);
     // A person's mistake leaves the door open.
     await expect(site.login?.(PERSON)).rejects.toMatchObject({ code: "SSH_LOGIN_REFUSED" });
     expect(site.logins).toBe(tries + 1);

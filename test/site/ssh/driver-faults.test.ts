@@ -59,11 +59,11 @@ describe.skipIf(!SSHD)("driver: ssh, when the way is broken", () => {
   const configFile = (name: string) => endpointLayout(join(home.stateDir, "endpoints", name)).config;
 
   it("does not start where managers would not come through, and says what the site would have to allow", async () => {
-    // sshd listens on 127.0.0.1 alone, whatever it was asked for.
-    await configure("shut", { "driver.forward.address": "127.0.0.2" });
+    // The site has no such address: neither sshd nor anything else listens there.
+    await configure("shut", { "driver.forward.address": "192.0.2.7" });
     const run = await home.run(["endpoint", "start", "shut"]);
     expect(run.code).not.toBe(0);
-    expect(run.stderr).toMatch(/SITE_UNFIT: .*127\.0\.0\.2.*GatewayPorts clientspecified.*link\.address/s);
+    expect(run.stderr).toMatch(/SITE_UNFIT: .*192\.0\.2\.7.*GatewayPorts.*driver\.forward\.address.*link\.address/s);
   });
 
   it("work that comes while there is no connection waits for it, and the status says so", async () => {
@@ -88,7 +88,7 @@ describe.skipIf(!SSHD)("driver: ssh, when the way is broken", () => {
     writeFileSync(keys, "", { mode: 0o600 });
     const failed = () => sshd.log().match(/Failed publickey|Connection closed by authenticating user/g)?.length ?? 0;
     cutSessions(sshd);
-    await expect.poll(troubleOf).toContain("`farcall endpoint login site` lets a person log in");
+    await expect.poll(troubleOf).toContain("needs you: run `farcall endpoint login site`");
     const tries = failed();
     writeFileSync(keys, known, { mode: 0o600 });
     await new Promise((resolve) => setTimeout(resolve, 3_000));

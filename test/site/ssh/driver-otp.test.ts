@@ -38,7 +38,8 @@ describe("driver: ssh at a site with one-time passwords", () => {
       "policy.maxIdleTimeMs": 600_000,
       "workers.python": OLDEST_PYTHON,
       manager: "python",
-      "link.address": "127.0.0.1",
+      // The server forwards no ports: a program in the session listens for managers.
+      "driver.forward.address": "127.0.0.1",
     };
     const settings = Object.entries(fields).flatMap(([field, value]) => ["--set", `${field}=${value}`]);
     const there = ["--driver", "ssh", "--host", "login.site", "--ssh-config", config, "--dir", join(site.dir, "work")];
@@ -87,23 +88,48 @@ describe("driver: ssh at a site with one-time passwords", () => {
     expect(standIn.jobs()).toHaveLength(1);
   });
 
-  it("after a loss says what it needs, asks for nothing by itself, and keeps its block", async () => {
+  let meanwhile: ReturnType<CliHome["start"]>;
+  it("after a loss says what it needs, asks for nothing by itself, and keeps its block and its work", async () => {
+    const mark = join(site.dir, "mark");
+    meanwhile = home.start([
+      "run",
+      "-e",
+      "bw",
+      "--",
+      "sh",
+      "-c",
+      `echo begun >>${mark}; sleep 4; echo ended | tee -a ${mark}`,
+    ]);
+    await expect.poll(() => existsSync(mark)).toBe(true);
     const before = site.connections();
     site.cut();
-    await expect.poll(troubleOf).toContain("`farcall endpoint login bw` lets a person log in");
-    // Managers have a way of their own here.
-    expect(await echo("still there")).toBe("still there\n");
+    await expect.poll(troubleOf).toContain("needs you: run `farcall endpoint login bw`");
+    await expect.poll(() => readFileSync(mark, "utf8")).toBe("begun\nended\n");
     expect(site.connections()).toBe(before + 1);
     expect(site.attempts.splice(0)).toEqual(["keyboard-interactive 314159"]);
     const status = await home.json<{ summary: { blocks: { state: string }[] } }>(["endpoint", "status", "bw"]);
     expect(status.summary.blocks.map(({ state }) => state)).toEqual(["running"]);
   });
 
-  it("goes on after `endpoint login`", async () => {
+  it("is not stopped by a restart that could not start it again, without a terminal", async () => {
+    const pid = async () => (await home.json<{ local: { pid: number } }>(["endpoint", "status", "bw"])).local.pid;
+    const before = await pid();
+    const run = await home.run(["endpoint", "restart", "bw"]);
+    expect(run.code).not.toBe(0);
+    expect(run.stderr).toMatch(/SSH_LOGIN_REFUSED: .*nothing was stopped: `farcall endpoint restart bw` at a terminal/);
+    expect(await pid()).toBe(before);
+  });
+
+  it("goes on after `endpoint login`, and what ended meanwhile was not lost", async () => {
     const { code, screen } = await atTerminal(["login", "bw"], [passcode]);
     expect(code, screen).toBe(0);
     expect(screen).toContain("logged in as me@login.site");
     await expect.poll(troubleOf).toBeNull();
+    expect(await meanwhile.done).toMatchObject({ code: 0, stdout: "ended\n" });
+    expect(readFileSync(join(site.dir, "mark"), "utf8")).toBe("begun\nended\n");
+    const run = await home.run(["endpoint", "restart", "bw"]);
+    expect(run.stderr).toMatch(/SSH_LOGIN_REFUSED: .*nothing was stopped/);
+    expect(await echo("as before")).toBe("as before\n");
     expect(await home.json(["endpoint", "login", "bw"])).toEqual({ name: "bw", state: "not-needed" });
     expect(standIn.jobs()).toHaveLength(1);
   });
