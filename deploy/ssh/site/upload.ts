@@ -57,7 +57,9 @@ export async function writeRemote(
   content: string,
   mode: "600" | "700" = "600",
 ): Promise<void> {
-  const script = `umask 077; draft="$1.$$"; cat >"$draft" && chmod ${mode} "$draft" && mv -f "$draft" "$1"`;
+  // To cat, a connection that is lost is the end of its input: what came is counted before it takes its place.
+  const whole = `[ "$(wc -c <"$draft")" -eq ${Buffer.byteLength(content)} ]`;
+  const script = `umask 077; draft="$1.$$"; cat >"$draft" && ${whole} && chmod ${mode} "$draft" && mv -f "$draft" "$1" || { rm -f "$draft"; exit 1; }`;
   await must(session, ["/bin/sh", "-c", script, "sh", path], content);
 }
 
