@@ -20,6 +20,7 @@ import { ApiError } from "../../../protocol/errors.ts";
 import { Name } from "../../../protocol/task.ts";
 import { resolveConnection } from "../../../sdk/options.ts";
 import type { CliContext } from "../../context.ts";
+import { checkConfigAt } from "./check-config.ts";
 import { configOf, type SiteConfigText, withProxy } from "./config-text.ts";
 import { type ReachOptions, withSession } from "./connect.ts";
 import { terminalReport } from "./report.ts";
@@ -194,6 +195,7 @@ async function startAt(
   report.step("starting the agent");
   const dir = places.endpoint;
   await writeScripts(session, { ...installed, places, init });
+  await checkConfigAt(session, dir);
   await control(session, dir, ["leave"], 60_000);
   const state = await control(session, dir, ["start", way, String(START_S)], (START_S + 30) * 1_000);
   report.done(`agent runs by ${way}: process ${state.pid}`);
