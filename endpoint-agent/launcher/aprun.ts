@@ -1,4 +1,7 @@
-/** aprun of Cray's ALPS: the batch script runs on a MOM node, only aprun reaches compute nodes (FACTS.md 5). */
+/**
+ * aprun of Cray's ALPS: the batch script runs on a MOM node, only aprun reaches compute nodes (FACTS.md 5). Its options are those of
+ * "Running Applications", S-2496, and of "Run Applications Using the aprun Command", HPE a00114008en_us_v2.
+ */
 import type { Launcher } from "./port.ts";
 
 /**

@@ -1,4 +1,4 @@
-/** `flux run`, inside an instance of Flux. */
+/** `flux run`, inside an instance of Flux; its options are those of flux-run(1), its shell's (`--setopt`) those of flux-shell(1). */
 import type { Launcher } from "./port.ts";
 
 /** One task a node with all its cores, not bound to any. */

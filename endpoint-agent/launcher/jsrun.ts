@@ -1,4 +1,7 @@
-/** jsrun of IBM's Job Step Manager, under LSF: the batch script runs on a launch node. */
+/**
+ * jsrun of IBM's Job Step Manager, under LSF: the batch script runs on a launch node. Its options are those of
+ * ibm.com/support/knowledgecenter/SSWRJV_10.1.0/jsm/jsrun.html.
+ */
 import type { Launcher } from "./port.ts";
 
 /** One resource set a node, with all of it. */
