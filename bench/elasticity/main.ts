@@ -7,105 +7,95 @@ import { ensureNatsServer } from "../../deploy/nats/server.ts";
 import { round } from "../measure/statistics.ts";
 import { reportTable } from "../report.ts";
 import { drawTimeline } from "./draw.ts";
+import { LOCAL, startSlurmGround } from "./grounds.ts";
+import { runOnParsl } from "./parsl.ts";
 import { BLOCKS, runOnPool, WORKERS_PER_BLOCK } from "./pool.ts";
-import { simulate } from "./simulate.ts";
-import { bursts } from "./workflow.ts";
+import { comparison, drawTrace } from "./replays.ts";
 
-const HELP = `npm run bench:elasticity -- [--json] [--scale 0.4] [--svg FILE] [--model-only]
+const HELP = `npm run bench:elasticity -- [--json] [--quick] [--scale 0.5] [--provider local|slurm] [--idle short|adapted] [--svg FILE] [--parsl]
+npm run bench:elasticity -- --model-only [--trace NAME --svg FILE]
 
-Runs 20, 1, 20 and 1 tasks of 100, 50, 100 and 50 s, times the scale, on ${BLOCKS} local blocks of ${WORKERS_PER_BLOCK} workers: once with
-all blocks there from the start, once elastic from none. --svg writes a picture of the elastic run. --model-only
-replays the load over a model of a batch system instead, with --queue-wait seconds for each block.`;
+Runs 20, 1, 20 and 1 tasks of 100, 50, 100 and 50 s, times the scale, on ${BLOCKS} blocks of ${WORKERS_PER_BLOCK} workers: once with all
+blocks there from the start, once elastic from none. --parsl runs Parsl on the same work afterwards. --svg writes a
+picture of the elastic run. --quick is --scale 0.2. --idle adapted lets idle blocks go after as long as a start takes
+(minIdleTimeMs: 0), not after half a second of the paper. --model-only replays eight loads over a model of a batch system
+instead, with the rules of the scaler and without them.`;
 
 const { values } = parseArgs({
   options: {
     json: { type: "boolean", default: false },
-    scale: { type: "string", default: "0.4" },
+    quick: { type: "boolean", default: false },
+    scale: { type: "string" },
+    provider: { type: "string", default: "local" },
+    idle: { type: "string", default: "short" },
+    parsl: { type: "boolean", default: false },
     svg: { type: "string" },
     "model-only": { type: "boolean", default: false },
-    "queue-wait": { type: "string", default: "5" },
+    trace: { type: "string" },
     help: { type: "boolean", default: false },
   },
 });
-const scale = positive("--scale", values.scale);
+const scale = positive("--scale", values.scale ?? (values.quick ? "0.2" : "0.5"));
 const log = (line: string) => process.stderr.write(`${line}\n`);
 
 if (values.help) console.log(HELP);
-else if (values["model-only"]) await model();
-else await measure();
+else if (values.trace !== undefined) await picture(drawTrace(values.trace));
+else if (values["model-only"]) {
+  const { table, numbers } = comparison();
+  console.log(values.json ? JSON.stringify(numbers, null, 2) : table);
+} else await measure();
 
 async function measure(): Promise<void> {
+  if (!["local", "slurm"].includes(values.provider)) throw new TypeError("--provider is local or slurm");
   const { path: natsServer } = await ensureNatsServer({ log });
   const dir = await mkdtemp(join(tmpdir(), "farcall-elasticity-"));
   try {
-    const maxIdleTimeMs = 200;
+    await using ground = values.provider === "slurm" ? await startSlurmGround() : LOCAL;
+    const options = { natsServer, scale, ground };
     log(`a fixed pool of ${BLOCKS * WORKERS_PER_BLOCK} workers`);
-    const fixed = await runOnPool({
-      dir: join(dir, "fixed"),
-      natsServer,
-      scale,
-      policy: { initBlocks: BLOCKS, minBlocks: BLOCKS },
-      workersFirst: BLOCKS * WORKERS_PER_BLOCK,
-    });
+    const standing = { initBlocks: BLOCKS, minBlocks: BLOCKS };
+    const fixed = await runOnPool({ ...options, dir: join(dir, "fixed"), policy: standing });
     log("an elastic pool, from none");
-    const elastic = await runOnPool({
-      dir: join(dir, "elastic"),
-      natsServer,
-      scale,
-      policy: { maxIdleTimeMs },
-      workersFirst: 0,
-    });
-    await report(
-      {
-        utilisation: elastic.utilisation,
-        makespan_ratio: elastic.makespanMs / fixed.makespanMs,
-        blocks_started: elastic.blocksStarted,
-        makespan_s: elastic.makespanMs / 1000,
-        fixed_utilisation: fixed.utilisation,
-        fixed_makespan_s: fixed.makespanMs / 1000,
-        time_scale: scale,
-      },
-      drawTimeline(elastic.samples, `Elastic pool: ${percent(elastic.utilisation)} of the held worker time is used`),
+    // Half a second of the paper: the stages tell nobody how long the next one keeps its workers waiting.
+    const idle =
+      values.idle === "adapted" ? { minIdleTimeMs: 0, maxIdleTimeMs: 120_000 * scale } : { maxIdleTimeMs: 500 * scale };
+    const elastic = await runOnPool({ ...options, dir: join(dir, "elastic"), policy: idle });
+    const idleShares = Object.entries(elastic.split).map(([key, ms]) => [`idle_${key}`, ms / elastic.workerMsHeld]);
+    const numbers: Record<string, number> = {
+      utilisation: elastic.utilisation,
+      makespan_ratio: elastic.makespanMs / fixed.makespanMs,
+      blocks_started: elastic.blocksStarted,
+      makespan_s: elastic.makespanMs / 1000,
+      fixed_utilisation: fixed.utilisation,
+      fixed_makespan_s: fixed.makespanMs / 1000,
+      time_scale: scale,
+      ...Object.fromEntries(idleShares),
+    };
+    if (values.parsl) Object.assign(numbers, await runOnParsl({ scale, log }));
+    const share = `${(elastic.utilisation * 100).toFixed(1)} %`;
+    await picture(
+      drawTimeline(
+        elastic.samples,
+        `Elastic pool, ${values.provider} blocks: ${share} of the held worker time is used`,
+      ),
     );
+    report(numbers);
   } finally {
     await rm(dir, { recursive: true, force: true, maxRetries: 5 });
   }
 }
 
-async function model(): Promise<void> {
-  const wait = positive("--queue-wait", values["queue-wait"]) * 1000;
-  const policy = {
-    initBlocks: 0,
-    minBlocks: 0,
-    maxBlocks: BLOCKS,
-    nodesPerBlock: 1,
-    workersPerNode: WORKERS_PER_BLOCK,
-  };
-  const result = simulate({
-    load: bursts(scale),
-    policy: { ...policy, parallelism: 1, maxIdleTimeMs: 1_000 },
-    node: { cores: WORKERS_PER_BLOCK, memoryMb: 8_192, gpus: 0 },
-    queueWaitMs: () => wait,
-    walltimeMs: null,
-    stepMs: 100,
-    limitMs: 86_400_000,
-  });
-  const { utilisation, makespanMs, blocksStarted } = result;
-  await report(
-    { utilisation, makespan_s: makespanMs / 1000, blocks_started: blocksStarted, queue_wait_s: wait / 1000 },
-    drawTimeline(result.samples, `Model: ${percent(utilisation)} of the held worker time is used`),
-  );
+async function picture(svg: string): Promise<void> {
+  if (values.svg !== undefined) await writeFile(values.svg, svg);
 }
 
-async function report(numbers: Record<string, number>, picture: string): Promise<void> {
-  if (values.svg !== undefined) await writeFile(values.svg, picture);
-  if (!values.json) return console.log(reportTable(numbers));
+function report(numbers: Record<string, number>): void {
+  if (!values.json) {
+    console.log(reportTable(numbers));
+    return;
+  }
   const rounded = Object.entries(numbers).map(([key, value]) => [key, round(value)]);
   console.log(JSON.stringify(Object.fromEntries(rounded), null, 2));
-}
-
-function percent(share: number): string {
-  return `${(share * 100).toFixed(1)} %`;
 }
 
 function positive(name: string, text: string): number {

@@ -15,13 +15,18 @@ export function bursts(scale: number): Burst[] {
   return STAGES.map(({ count, seconds }) => ({ atMs: 0, count, durationMs: seconds * 1000 * scale, chained: true }));
 }
 
-export type WorkflowTask = { submittedAt: number; startedAt: number; endedAt: number };
+export type WorkflowTask = { submittedAt: number; startedAt: number; endedAt: number; block: string | null };
+
+const wait = (ms: number) => new Promise<number>((resolve) => setTimeout(resolve, ms, ms));
+
+/** One call of another function, so that the endpoint is one that was used before: its caches hold the compiled worker. */
+export async function warmUp(farcall: Farcall): Promise<void> {
+  await farcall.function((x: number) => x, { name: "warmUp" }).submit(1);
+}
 
 /** Runs the stages one after the other; times are the gateway's, milliseconds since the first submission. */
 export async function runWorkflow(farcall: Farcall, scale: number): Promise<{ tasks: WorkflowTask[]; began: number }> {
-  const work = farcall.function((ms: number) => new Promise<number>((resolve) => setTimeout(resolve, ms, ms)), {
-    name: "work",
-  });
+  const work = farcall.function(wait, { name: "work" });
   const ids: string[] = [];
   for (const { count, seconds } of STAGES) {
     const stage = Array.from({ length: count }, () => work.submit(seconds * 1000 * scale));
@@ -34,6 +39,7 @@ export async function runWorkflow(farcall: Farcall, scale: number): Promise<{ ta
     submittedAt: view.submittedAt - began,
     startedAt: (view.attempts.at(-1)?.startedAt ?? view.submittedAt) - began,
     endedAt: (view.endedAt ?? view.submittedAt) - began,
+    block: view.attempts.at(-1)?.block ?? null,
   }));
   return { tasks, began };
 }

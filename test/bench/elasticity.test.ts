@@ -1,8 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { blockLives, slurmTimes } from "../../bench/elasticity/block-lives.ts";
 import { drawTimeline } from "../../bench/elasticity/draw.ts";
-import { blocksOf } from "../../bench/elasticity/pool.ts";
+import { poolOf } from "../../bench/elasticity/parsl.ts";
 import { type SimulationOptions, simulate } from "../../bench/elasticity/simulate.ts";
+import { splitOf } from "../../bench/elasticity/split.ts";
 import { samplesOf, utilisationOf } from "../../bench/elasticity/timeline.ts";
 import { bursts } from "../../bench/elasticity/workflow.ts";
 
@@ -126,22 +128,94 @@ describe("utilisation", () => {
   });
 
   it("takes the lives of blocks from the agent's log", () => {
+    const line = (time: number, msg: string, more: object) => JSON.stringify({ time, msg, ...more });
     const log = [
       "Warning: not JSON",
-      JSON.stringify({ time: 5, msg: "block submitted", block: "a" }),
-      JSON.stringify({ time: 9, msg: "block ended", block: "a" }),
-      JSON.stringify({ time: 10, msg: "block submitted", block: "b" }),
+      line(5, "block submitted", { block: "a", job: "1" }),
+      line(6, "manager connected", { block: "a", node: 0 }),
+      line(7, "manager connected", { block: "a", node: 1 }),
+      line(8, "block let go", { block: "a" }),
+      line(9, "block ended", { block: "a" }),
+      line(10, "block submitted", { block: "b", job: "2" }),
     ].join("\n");
-    expect(blocksOf(log)).toEqual([
-      { block: "a", from: 5, to: 9 },
-      { block: "b", from: 10, to: Number.POSITIVE_INFINITY },
+    const never = Number.POSITIVE_INFINITY;
+    expect(blockLives(log)).toEqual([
+      { block: "a", job: "1", askedAt: 5, upAt: 6, letGoAt: 8, goneAt: 9 },
+      { block: "b", job: "2", askedAt: 10, upAt: never, letGoAt: never, goneAt: never },
     ]);
   });
 
+  it("takes from Slurm when a job held its nodes, whole seconds rounded up", () => {
+    const line = "JobId=7 JobName=x StartTime=2026-01-02T03:04:05 EndTime=2026-01-02T03:04:09 Partition=debug";
+    const { from = 0, to = 0 } = slurmTimes(`${line}\nJobId=8 StartTime=Unknown EndTime=Unknown`).get("7") ?? {};
+    expect(to - from).toBe(5_000);
+  });
+
+  it("counts Parsl's blocks until the last result, if it has not ended them before", () => {
+    const pool = poolOf({
+      began: 100,
+      ended: 110,
+      tasks: [[101, 106]],
+      blocks: [
+        [99, 120],
+        [101, 106],
+      ],
+    });
+    expect(pool).toMatchObject({ makespanMs: 10_000, blocksStarted: 2, workerMsHeld: 30_000 });
+    expect(pool.utilisation).toBeCloseTo(1 / 6);
+  });
+});
+
+describe("the unused worker time", () => {
+  it("is split without rest: starting, first task, partly used, between tasks, kept idle, ending", () => {
+    const life = { block: "a", askedAt: 0, upAt: 10, letGoAt: 90, goneAt: 100 };
+    const tasks = [
+      { block: "a", startedAt: 20, endedAt: 40 },
+      { block: "a", startedAt: 30, endedAt: 40 },
+      { block: "a", startedAt: 50, endedAt: 70 },
+    ];
+    expect(splitOf(tasks, [life], { workers: 2, end: 200 })).toEqual({
+      starting: 20,
+      first_task: 20,
+      partly_used: 30,
+      between_tasks: 20,
+      kept_idle: 40,
+      ending: 20,
+    });
+  });
+
+  it("is what is held less what is used, whatever the blocks and tasks", () => {
+    const lives = fc.array(fc.array(fc.nat(100), { minLength: 8, maxLength: 8 }), { minLength: 1, maxLength: 5 });
+    fc.assert(
+      fc.property(lives, fc.integer({ min: 1, max: 120 }), (all, end) => {
+        const blocks = all.map((numbers, i) => {
+          const [askedAt = 0, upAt = 0, startedAt = 0, endedAt = 0, letGoAt = 0, goneAt = 0] = numbers.toSorted(
+            (a, b) => a - b,
+          );
+          return {
+            life: { block: String(i), askedAt, upAt, letGoAt, goneAt },
+            task: { block: String(i), startedAt, endedAt },
+          };
+        });
+        const split = splitOf(
+          blocks.map(({ task }) => task),
+          blocks.map(({ life }) => life),
+          { workers: 2, end },
+        );
+        const until = (from: number, to: number) => Math.min(end, to) - Math.min(end, from);
+        const held = blocks.reduce((sum, { life }) => sum + 2 * until(life.askedAt, life.goneAt), 0);
+        const used = blocks.reduce((sum, { task }) => sum + until(task.startedAt, task.endedAt), 0);
+        expect(Object.values(split).reduce((sum, ms) => sum + ms, 0)).toBe(held - used);
+      }),
+    );
+  });
+});
+
+describe("a picture", () => {
   it("is drawn as one SVG with a curve for each count, whatever its title says", () => {
     const svg = drawTimeline(simulate(BASE).samples, '<a & "b">');
     expect(svg).toMatch(/^<svg [^>]+>/);
-    expect(svg.match(/<path /g)).toHaveLength(5);
+    expect(svg.match(/<path /g)).toHaveLength(12);
     expect(svg).not.toContain("<a &");
     expect(svg).not.toContain("NaN");
   });
