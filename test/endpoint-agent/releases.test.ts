@@ -15,9 +15,9 @@ import { type Control, Credit, Heartbeat, Hello, Pull } from "../../protocol/mes
 import { Farcall } from "../../sdk/index.ts";
 import { startStack } from "../support/stack.ts";
 import { waitFor } from "../support/wait-for.ts";
+import { framesOf, RELEASES, widened } from "./recorded-frames.ts";
 import { setUpManagers } from "./recorded-managers.ts";
 
-const RELEASES = new URL("../fixtures/releases/", import.meta.url).pathname;
 const versions = readdirSync(RELEASES).filter((name) => name.startsWith("v"));
 const cleanup: (() => Promise<unknown> | unknown)[] = [];
 afterEach(async () => {
@@ -28,21 +28,6 @@ function freshDir(): string {
   const dir = mkdtempSync(join(tmpdir(), "farcall-release-"));
   cleanup.push(() => rmSync(dir, { recursive: true, force: true, maxRetries: 5 }));
   return dir;
-}
-function framesOf(version: string, channel: string): Frame[] {
-  return readFileSync(join(RELEASES, version, "frames.jsonl"), "utf8")
-    .trim()
-    .split("\n")
-    .map((line) => JSON.parse(line) as { channel: string; frame: string })
-    .filter((line) => line.channel === channel)
-    .map((line) => decodeFrame(Buffer.from(line.frame, "base64")));
-}
-/** The same with a field more in every object, as a newer version may write it. Objects by name (classes, limits) stay. */
-function widened(value: unknown, name = ""): unknown {
-  if (Array.isArray(value)) return value.map((item) => widened(item));
-  if (typeof value !== "object" || value === null) return value;
-  const more = ["limits", "classes"].includes(name) ? {} : { fromTheFuture: { nested: [1] } };
-  return { ...Object.fromEntries(Object.entries(value).map(([key, item]) => [key, widened(item, key)])), ...more };
 }
 /** As recorded, and as a newer version of it. */
 const bothOf = (frames: Frame[]): Frame[] =>
@@ -141,20 +126,23 @@ describe.each(versions)("A2: what %s wrote", (version) => {
     expect(decodeFrame(control({ kind: "from-the-future", epoch })).header).toMatchObject({ ok: false });
   });
 
-  it("A2: an agent takes its managers' frames, those with more fields, and passes over unknown kinds", async () => {
-    const recorded = framesOf(version, "link manager");
-    for (const frames of [recorded, recorded.map(({ header, body }) => ({ header: widened(header), body }))]) {
-      const { link, seen, handlers } = await setUpManagers(freshDir(), recorded[0]?.header as never);
-      for (const { header, body } of frames) handlers.frame(header as never, body);
-      handlers.frame({ kind: "from-the-future" } as never, new Uint8Array(0));
-      expect(link.sent[0]?.frame.kind).toBe("welcome");
-      expect(link.sent.filter(({ frame }) => frame.kind === "refused")).toEqual([]);
-      const others = recorded
-        .map(({ header }) => (header as { kind: string }).kind)
-        .filter((kind) => !["hello", "beat"].includes(kind));
-      expect(seen).toEqual([...others, "from-the-future"]);
-    }
-  });
+  it.each(["link manager", "link python manager"])(
+    "A2: an agent takes its managers' frames (%s), those with more fields, and passes over unknown kinds",
+    async (channel) => {
+      const recorded = framesOf(version, channel);
+      for (const frames of [recorded, recorded.map(({ header, body }) => ({ header: widened(header), body }))]) {
+        const { link, seen, handlers } = await setUpManagers(freshDir(), recorded[0]?.header as never);
+        for (const { header, body } of frames) handlers.frame(header as never, body);
+        handlers.frame({ kind: "from-the-future" } as never, new Uint8Array(0));
+        expect(link.sent[0]?.frame.kind).toBe("welcome");
+        expect(link.sent.filter(({ frame }) => frame.kind === "refused")).toEqual([]);
+        const others = recorded
+          .map(({ header }) => (header as { kind: string }).kind)
+          .filter((kind) => !["hello", "beat"].includes(kind));
+        expect(seen).toEqual([...others, "from-the-future"]);
+      }
+    },
+  );
 });
 
 describe("A2: what a newer version wrote", () => {
