@@ -28,6 +28,19 @@ describe.each(MANAGERS)("starts (%s)", (type) => {
     expect(runs(file)).toBe(2);
   });
 
+  it("rule 10: so is a command", async () => {
+    agent = await startTestAgent({ type, holdStarts: true });
+    const file = join(agent.dir, "runs");
+    const command = agent.register({ runtime: "command" }, "printf x >> {file}");
+    const [id] = agent.submit(command, [[{ file }]], { delivery: "at-most-once" }) as [string];
+    await agent.until(() => agent.starts.length === 1, "its start is asked for");
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(runs(file)).toBe(0);
+    agent.send({ kind: "start", id, lease: 1, go: true });
+    expect((await agent.result(id)).outcome).toBe("succeeded");
+    expect(runs(file)).toBe(1);
+  });
+
   it("rule 10: a start is asked for again after a reconnect, and one answer counts once", async () => {
     agent = await startTestAgent({ type, holdStarts: true });
     const file = join(agent.dir, "runs");
