@@ -103,8 +103,9 @@ export function adoptedBlock(record: BlockRecord): Block {
 }
 
 /** One word for people. */
-function stateOf({ state, job, held }: Block): string {
-  if (job === null && state === "stopping") return "unknown";
+function stateOf({ state, job, held, adopted }: Block): string {
+  // Its submission was not answered, or this agent is not the one that heard the answer.
+  if (job === null && (state === "stopping" || (adopted && state === "pending"))) return "unknown";
   return held && state === "pending" ? "held" : state;
 }
 
@@ -133,7 +134,7 @@ export function summaryOfBlock(block: Block, managers: readonly Manager[]): Hear
     // A provider may have put the block's name into its id.
     job: block.job?.replace(`/${block.id}`, "") ?? null,
     state: stateOf(block),
-    reason: block.reason,
+    reason: block.reason ?? (block.adopted && block.job === null ? "the scheduler is asked for it by its name" : null),
     since: wallTime(block.since),
     nodes: block.nodes,
     slots: slotsOf(managers),

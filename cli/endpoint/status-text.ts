@@ -62,7 +62,8 @@ function blocksLine({ blocks, maxBlocks, busy, slots }: Summary): string {
   return `${blocks.length} of at most ${maxBlocks}${which === "" ? "" : ` (${which})`}, ${busy} of ${slots} slots busy${used}`;
 }
 
-function troubleLines({ trouble, failing, excludedNodes = [] }: Summary, now: number): string[] {
+/** What is wrong with the endpoint's blocks and nodes, a line each. */
+export function troubleLines({ trouble, failing, excludedNodes = [] }: Summary, now: number): string[] {
   const lines: string[] = [];
   const which = failing?.failures === 1 ? "the last block failed" : `the last ${failing?.failures} blocks failed`;
   const next =
@@ -80,7 +81,10 @@ function blockColumns(now: number): Column<Block>[] {
   return [
     { title: "BLOCK", value: (block) => block.id, min: 8 },
     { title: "JOB", value: (block) => block.job ?? "-", min: 6 },
-    { title: "STATE", value: (block) => block.state },
+    {
+      title: "STATE",
+      value: (block) => (block.job === null && block.state === "pending" ? "submitting" : block.state),
+    },
     { title: "FOR", value: (block) => duration(Math.max(0, now - beganAt(block))) },
     { title: "NODES", value: (block) => block.nodes, align: "right" },
     { title: "BUSY", value: (block) => (block.slots === 0 ? "-" : `${block.busy} of ${block.slots}`), align: "right" },

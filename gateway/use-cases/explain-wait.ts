@@ -22,12 +22,28 @@ export async function explainWait(
     const at = view.retryAt === null ? "soon" : `at ${new Date(view.retryAt).toISOString()}`;
     return { reason: "retry", message: `attempt ${view.attempt} failed; the next one comes ${at}` };
   }
-  if (view.state === "leased") return explainLeased(view, dispatcher.status(view.endpoint).summary);
+  if (view.state === "leased") {
+    const { summary } = dispatcher.status(view.endpoint);
+    return withExcluded(explainLeased(view, summary), summary);
+  }
   if (view.state !== "queued") return null;
   const row = await store.getEndpoint(view.endpoint);
   if (!row) return { reason: "endpoint-deleted", message: `the endpoint ${view.endpointName} does not exist any more` };
   const ahead = await queuedAhead(store, view);
-  return explainQueued({ view, row, status: dispatcher.status(row.id), ahead });
+  const status = dispatcher.status(row.id);
+  return withExcluded(explainQueued({ view, row, status, ahead }), status.summary);
+}
+
+/** What waits for blocks may wait because some nodes get none. */
+export function withExcluded(wait: Wait, summary: AgentStatus["summary"]): Wait {
+  const excluded = summary?.excludedNodes ?? [];
+  if (excluded.length === 0 || !/^(?:endpoint-trouble|block-|max-blocks|handed-out)/.test(wait.reason)) return wait;
+  const [first, ...more] = excluded.map(({ node, reason }) => `${node} (${reason})`);
+  const others = more.length === 0 ? "" : ` and ${more.length} more`;
+  return {
+    ...wait,
+    message: `${wait.message}; left out, as managers fail there: node ${first}${others}`,
+  };
 }
 
 /** The reason why a queued task is not handed out: pure, so that every case can be tested. */
@@ -71,7 +87,7 @@ export function explainQueued(facts: {
     return { reason: "block-starting", message: `${row.name} is about to ask for a block; ${ahead}` };
   if (summary.busy < summary.slots)
     return { reason: "queued", message: `a slot is free and the hand-out is under way; ${ahead}` };
-  if (summary.blocks.length >= summary.maxBlocks) {
+  if (placesTaken(summary) >= summary.maxBlocks) {
     return {
       reason: "max-blocks",
       message: `all ${summary.slots} slots are busy and maxBlocks (${summary.maxBlocks}) is reached; ${ahead}`,
@@ -109,8 +125,13 @@ function troubleOf(name: string, { trouble, failing, slots }: Heartbeat["summary
 /** While a block ends it counts, so that no other may be asked for. */
 function untilEnded({ blocks, maxBlocks }: Heartbeat["summary"]): string | undefined {
   const ending = blocks.find(({ state }) => state === "draining");
-  if (ending === undefined || blocks.length < maxBlocks) return undefined;
+  if (ending === undefined || placesTaken({ blocks }) < maxBlocks) return undefined;
   return `maxBlocks (${maxBlocks}) is reached until block ${ending.id} has ended`;
+}
+
+/** What its scheduler has lost takes none. */
+function placesTaken({ blocks }: Pick<Heartbeat["summary"], "blocks">): number {
+  return blocks.filter(({ state }) => state !== "lost").length;
 }
 
 function isPending({ state }: Block): boolean {
@@ -137,6 +158,12 @@ function pendingBlock({ id, job, state, reason, since, submittedAt = since }: Bl
   const words = reason ?? "the scheduler has given no reason yet";
   if (state === "unknown" && job === null) {
     return { reason: "block-unknown", message: `whether block ${id} was submitted is not known: ${words}` };
+  }
+  if (state === "pending" && job === null) {
+    return {
+      reason: "block-pending",
+      message: `block ${id} is being submitted, for ${lasting(now - submittedAt)} now`,
+    };
   }
   const named = job === null ? `block ${id}` : `block ${id} (job ${job})`;
   return { reason: `block-${state}`, message: `${named} is ${state} for ${lasting(now - submittedAt)}: ${words}` };

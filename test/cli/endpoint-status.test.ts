@@ -105,6 +105,10 @@ describe("farcall endpoint status", () => {
     expect(said({ blocks: [{ ...old, state: "pending" }] })).toMatch(/4711 +pending +10 min +2 +6 of 8 +- /);
   });
 
+  it("a block without a job is being submitted", () => {
+    expect(said({ blocks: [{ ...pending, job: null, reason: null }] })).toMatch(/436d +- +submitting +14 min/);
+  });
+
   it("does not repeat a block's state as its reason", () => {
     expect(reasonOf({ state: "running", reason: "RUNNING" })).toBe("");
     expect(reasonOf({ state: "pending", reason: "PENDING (Resources)" })).toBe("Resources");

@@ -13,6 +13,14 @@ it("a task that was handed out for a slot that went with its block is told what 
   expect(explainLeased(view, summary({ trouble: "three failed" })).message).toBe("cluster: three failed");
 });
 
+it("a block that has no job yet is being submitted", () => {
+  const submitting = { ...block, state: "pending", reason: null };
+  expect(explainLeased(view, summary({ blocks: [submitting] }), 7_000)).toEqual({
+    reason: "block-pending",
+    message: "block b is being submitted, for 7 s now",
+  });
+});
+
 it("a block whose job is known says what is known of it", () => {
   const job = { ...block, job: "12" };
   expect(explainLeased(view, summary({ blocks: [job] }), 20_000).message).toBe(
