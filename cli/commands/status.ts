@@ -6,6 +6,7 @@ import type { EndpointView } from "../../protocol/endpoint.ts";
 import { adviceFor } from "../advice.ts";
 import { addCommand } from "../command.ts";
 import type { CliContext } from "../context.ts";
+import { troubleLines } from "../endpoint/status-text.ts";
 import { EXIT, exitCodeOf } from "../exit-codes.ts";
 import { describeError, errorLines, type ShownError } from "../output/errors.ts";
 import type { Column } from "../output/table.ts";
@@ -100,6 +101,12 @@ const PART_COLUMNS: Column<RunningPart>[] = [
   { title: "TROUBLE", value: (part) => part.trouble ?? "", min: 8 },
 ];
 
+function troubleOf({ summary }: EndpointView): string {
+  if (!summary) return "";
+  const lines = troubleLines(summary, Date.now()).map((line) => line.replace(/^trouble: /, ""));
+  return lines.join("; ");
+}
+
 const ENDPOINT_COLUMNS: Column<EndpointView>[] = [
   { title: "ENDPOINT", value: (row) => row.name, min: 8 },
   { title: "STATE", value: (row) => row.state },
@@ -108,5 +115,5 @@ const ENDPOINT_COLUMNS: Column<EndpointView>[] = [
   { title: "BLOCKS", value: (row) => row.summary?.blocks.length ?? "", align: "right" },
   { title: "QUEUED", value: (row) => count(row.queued), align: "right" },
   { title: "RUNNING", value: (row) => count(row.running), align: "right" },
-  { title: "TROUBLE", value: (row) => row.summary?.trouble ?? "", min: 10 },
+  { title: "TROUBLE", value: troubleOf, min: 10 },
 ];

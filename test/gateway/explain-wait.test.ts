@@ -1,7 +1,7 @@
 /** Promise 8: every waiting task can say why it waits. */
 import { describe, expect, it } from "vitest";
 import type { AgentStatus } from "../../gateway/ports.ts";
-import { explainQueued } from "../../gateway/use-cases/explain-wait.ts";
+import { explainQueued, withExcluded } from "../../gateway/use-cases/explain-wait.ts";
 import { createEndpoint, registerFunction, startTestGateway } from "./support/gateway.ts";
 import { openSite } from "./support/site.ts";
 
@@ -21,6 +21,30 @@ const summary: Summary = {
 };
 const row = { name: "lap", epoch: 1, draining: false };
 const spec = { function: "f" };
+
+it("B15: says which nodes are left out, of what waits for blocks", () => {
+  const excludedNodes = ["n1", "n2", "n3"].map((node) => ({ node, reason: "exit code 127" }));
+  const wait = { reason: "block-pending", message: "block b1 is pending" };
+  expect(withExcluded(wait, { ...summary, excludedNodes }).message).toBe(
+    "block b1 is pending; left out, as managers fail there: node n1 (exit code 127) and 2 more",
+  );
+  expect(withExcluded(wait, summary)).toBe(wait);
+  const other = { reason: "endpoint-offline", message: "x" };
+  expect(withExcluded(other, { ...summary, excludedNodes })).toBe(other);
+});
+
+it("NODE_FAIL: a block that the scheduler has lost takes no place", () => {
+  const say = {
+    slots: 0,
+    busy: 0,
+    blocks: [
+      { ...block, state: "lost", slots: 0 },
+      { ...block, id: "b2", state: "draining", slots: 0 },
+    ],
+  };
+  expect(reasonOf({ say: { ...say, maxBlocks: 2 } }).reason).toBe("block-starting");
+  expect(reasonOf({ say: { ...say, maxBlocks: 1 } }).message).toMatch(/until block b2 has ended/);
+});
 
 function reasonOf(
   status: Partial<AgentStatus> & { say?: Partial<Summary> },
