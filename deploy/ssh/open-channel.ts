@@ -22,15 +22,18 @@ export type OpenOptions = {
  */
 export function openChannel(client: Carrier, command: string, options: OpenOptions): Promise<ClientChannel> {
   return new Promise((resolve, reject) => {
+    /** Refusals while no other session of ours was open: the server is only slow to forget those that were. */
+    let alone = 0;
     const open = (attempt: number) => {
       try {
         client.exec(command, (error, channel) => {
           if (!error) return resolve(channel);
           const others = options.others() > 0;
-          const again = OPEN_FAILURE.test(error.message) && (others || attempt < ATTEMPTS) && !options.cancelled();
+          alone = others ? 0 : alone + 1;
+          const again = OPEN_FAILURE.test(error.message) && alone < ATTEMPTS && !options.cancelled();
           if (!again) return reject(error);
           if (others && attempt >= ATTEMPTS) options.onFew();
-          setTimeout(() => open(attempt + 1), STEP_MS * Math.min(attempt, MOST_STEPS));
+          setTimeout(() => open(attempt + 1), STEP_MS * Math.min(others ? attempt : alone, MOST_STEPS));
         });
       } catch (cause) {
         // ssh2 throws when the connection has just ended.

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { EXIT } from "../../../cli/exit-codes.ts";
@@ -106,6 +106,21 @@ describe.skipIf(!SSHD)("farcall endpoint deploy, on a real sshd", () => {
     expect(await home.json(["endpoint", "stop", "site"])).toMatchObject({ state: "not-running" });
     expect((await home.run(["endpoint", "status", "site"])).stdout).toContain("no agent runs");
     expect(await home.json(["endpoint", "start", "site"])).toMatchObject({ state: "started" });
+  });
+
+  it("checks the configuration there before it stops the agent for it", async () => {
+    const pid = async () => (await home.json<{ site: { pid?: number } }>(["endpoint", "status", "site"])).site.pid;
+    const file = join(sshd.home, ".local/state/farcall/endpoints/site/config.yaml");
+    const good = readFileSync(file, "utf8");
+    const before = await pid();
+    writeFileSync(file, `${good}nonsense: 1\n`);
+    for (const command of ["restart", "upgrade"]) {
+      const run = await home.run(["endpoint", command, "site"]);
+      expect(run.code).not.toBe(0);
+      expect(run.stderr).toMatch(/CONFIG_INVALID: .*nothing was stopped: .*config\.yaml:\d+:\d+: .*nonsense/s);
+      expect(await pid()).toBe(before);
+    }
+    writeFileSync(file, good);
   });
 
   it("prints the agent's log at the site", async () => {
