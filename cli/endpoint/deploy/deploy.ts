@@ -4,7 +4,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { parse } from "yaml";
 import type { SshSession } from "../../../deploy/ssh/channels.ts";
 import { parseTarget } from "../../../deploy/ssh/config.ts";
-import { type AgentState, control, startWay, writeScripts } from "../../../deploy/ssh/site/agent-control.ts";
+import {
+  type AgentState,
+  control,
+  startWay,
+  whatEndsIt,
+  writeScripts,
+} from "../../../deploy/ssh/site/agent-control.ts";
 import { makeSiteDirectory, moveGateway, readSite, writeCredentials } from "../../../deploy/ssh/site/credentials.ts";
 import { checkEgress } from "../../../deploy/ssh/site/egress.ts";
 import { placesAt, type SitePlaces } from "../../../deploy/ssh/site/files.ts";
@@ -116,6 +122,7 @@ async function bringUp(
   // Before it starts: what does not start must be found for its log.
   writeRecord(context.env, record);
   await startAt(session, { plan, places, installed, way, init: config.init });
+  if (!options.json) context.terminal.note(whatEndsIt(way, facts, name));
   return record;
 }
 

@@ -25,6 +25,14 @@ export function startWay(facts: SiteFacts): StartWay {
   return facts.programs.tmux ? "tmux" : "nohup";
 }
 
+/** What a person has to know of what ends the agent there. */
+export function whatEndsIt(way: StartWay, facts: SiteFacts, name: string): string {
+  if (way === "systemd" && facts.lingers) return `it starts again by itself when ${facts.host} is booted`;
+  const linger = "`loginctl enable-linger`, said there once, makes it stay";
+  if (way === "systemd") return `! it ends with your last login on ${facts.host}: ${linger}`;
+  return `after a reboot of ${facts.host}, \`farcall endpoint start ${name}\` starts it again`;
+}
+
 /** Writes the scripts that start and control the agent. */
 export async function writeScripts(session: SshSession, launch: Launch): Promise<void> {
   const dir = launch.places.endpoint;

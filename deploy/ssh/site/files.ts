@@ -71,12 +71,14 @@ done
 export function unitFile({ places }: Pick<Launch, "places">): string {
   return `[Unit]
 Description=Farcall endpoint agent
+# A gateway that is away for long is no reason to give up.
+StartLimitIntervalSec=0
 
 [Service]
-ExecStart=/bin/sh "${places.endpoint.replaceAll("%", "%%")}/launch.sh"
+ExecStart=/bin/sh "${places.endpoint.replace(/[%$]/g, "$&$&").replace(/["\\]/g, "\\$&")}/launch.sh"
 KillMode=process
 Restart=on-failure
-RestartSec=2
+RestartSec=5
 RestartPreventExitStatus=${EXIT_DO_NOT_RESTART}
 
 [Install]

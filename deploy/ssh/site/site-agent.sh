@@ -5,6 +5,8 @@ umask 077
 cd "$(dirname "$0")" || exit 1
 directory=$(pwd)
 unit=farcall-$(basename "$directory")
+# In full: what follows the last dot of a name may be a kind of unit.
+service=$unit.service
 XDG_RUNTIME_DIR=${XDG_RUNTIME_DIR:-/run/user/$(id -u)}
 export XDG_RUNTIME_DIR
 
@@ -34,9 +36,9 @@ end_with() {
 }
 start_systemd() {
   mkdir -p "$HOME/.config/systemd/user" &&
-    cp "$directory/farcall.service" "$HOME/.config/systemd/user/$unit.service" &&
-    systemctl --user daemon-reload && systemctl --user enable "$unit" >/dev/null 2>&1
-  systemctl --user restart "$unit"
+    cp "$directory/farcall.service" "$HOME/.config/systemd/user/$service" &&
+    systemctl --user daemon-reload && systemctl --user enable "$service" >/dev/null 2>&1
+  systemctl --user restart "$service"
 }
 start_tmux() {
   # A server of its own: the session must not take the environment of another's.
@@ -83,7 +85,7 @@ stop)
   if [ "$2" = now ]; then end_with TERM now 20; else end_with TERM later 600; fi
   ended=$?
   if [ "$(cat started 2>/dev/null)" = systemd ] && [ $ended = 0 ]; then
-    systemctl --user disable --now "$unit" >/dev/null 2>&1
+    systemctl --user disable --now "$service" >/dev/null 2>&1
   fi
   exit $ended
   ;;
@@ -93,8 +95,8 @@ follow) exec tail -n "$2" -f agent.log ;;
 remove)
   : >stop
   end_with TERM now 20 || exit 3
-  if [ "$(cat started 2>/dev/null)" = systemd ]; then systemctl --user disable --now "$unit" >/dev/null 2>&1; fi
-  rm -f "$HOME/.config/systemd/user/$unit.service"
+  if [ "$(cat started 2>/dev/null)" = systemd ]; then systemctl --user disable --now "$service" >/dev/null 2>&1; fi
+  rm -f "$HOME/.config/systemd/user/$service"
   cd / && rm -rf "$directory" && echo state=removed
   ;;
 *) echo "status, start, stop, leave, logs, follow or remove" >&2; exit 2 ;;

@@ -38,6 +38,7 @@ describe.skipIf(!SSHD)("farcall endpoint deploy, on a real sshd", () => {
   it("brings an endpoint online that runs functions", async () => {
     const run = await home.run(deploy("--start", "nohup"));
     expect(run.stderr).toMatch(/agent sent/);
+    expect(run.stderr).toMatch(/after a reboot of .*`farcall endpoint start site` starts it again/);
     expect(run).toMatchObject({ code: 0, stdout: expect.stringMatching(/^endpoint site is online/) });
     expect((await home.run(["run", "-e", "site", "--", "echo", "from the site"])).stdout).toBe("from the site\n");
   });
