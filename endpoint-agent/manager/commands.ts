@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { decodeValue, encodeValue } from "../../protocol/payload.ts";
 import type { ManagerConfig, ManagerLimits } from "../manager-config.ts";
 import { WORKER_ENV } from "../manager-config.ts";
+import { limitsMemory } from "./container.ts";
 import { leavingSign, tookSign, whyNotStarted } from "./container-start.ts";
 import { type Death, endOfDeath, type KillReason } from "./deaths.ts";
 import { isExhausted, spawnWithPipes, untilPossible } from "./exhaustion.ts";
@@ -178,7 +179,10 @@ export function createCommandRuns(options: CommandOptions, events: CommandEvents
     runs,
     reserve(task, pins) {
       const name = `command-${++count}`;
-      const memory = createMemoryGuard(cgroupName(`${nonce}/${name}\0`), task.info.resources.memoryMb, options.oom);
+      const memory = createMemoryGuard(cgroupName(`${nonce}/${name}\0`), task.info.resources.memoryMb, {
+        oom: options.oom,
+        byRuntime: limitsMemory(task.info.fn.definition?.container),
+      });
       const output = { headBytes: limits.outputHeadBytes, tailBytes: limits.outputTailBytes };
       const outputs = { stdout: createCapture(output), stderr: createCapture(output) };
       const shared = task.info.spec.resources?.nodes === undefined ? undefined : options.node.sharedDir;

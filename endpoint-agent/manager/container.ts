@@ -33,6 +33,14 @@ export function inContainer(container: Container, request: ContainerRequest): st
   return RUNTIMES[container.runtime](container, request);
 }
 
+/**
+ * Whether the runtime enforces the limit of memory in a cgroup of its own, which is gone with the container: of what happened there
+ * only the exit code is left.
+ */
+export function limitsMemory(container: Container | undefined): boolean {
+  return container?.runtime === "docker" || container?.runtime === "podman";
+}
+
 /** Why a worker, which needs its manager's descriptors, cannot run in such a container; undefined if it can. */
 export function whyNoWorker({ runtime }: Container): string | undefined {
   if (runtime !== "docker") return undefined;

@@ -27,8 +27,17 @@ export type OomCount = {
 /** A worker itself needs this much, so no lower limit is enforced. */
 const LEAST_MB = 64;
 
+export type MemoryGuardOptions = {
+  oom: OomCount;
+  /** the limit is enforced by the runtime of its container */
+  byRuntime: boolean;
+};
+
+/** As a runtime, and a shell in it, hand on that SIGKILL ended what ran: with a limit of memory that is nearly always the limit. */
+const KILLED_CODE = 137;
+
 /** Guards one worker or command; `limitMb` 0 means no limit of its own. */
-export function createMemoryGuard(name: string, limitMb: number, oom: OomCount): MemoryGuard {
+export function createMemoryGuard(name: string, limitMb: number, { oom, byRuntime }: MemoryGuardOptions): MemoryGuard {
   const enforcedMb = Math.max(limitMb, LEAST_MB);
   const cgroup = limitMb > 0 ? createMemoryCgroup(name, enforcedMb) : undefined;
   const group: Cgroup | undefined = cgroup ?? createPlainCgroup(name);
@@ -48,7 +57,8 @@ export function createMemoryGuard(name: string, limitMb: number, oom: OomCount):
     atDeath(exitCode, signal) {
       // A shell lives on when its child is killed, and ends with an exit code.
       const inOwn = exitCode !== 0 && cgroup?.outOfMemory() === true;
-      const outOfMemory = inOwn || (signal === "SIGKILL" && oom.grew());
+      const inContainer = byRuntime && limitMb > 0 && exitCode === KILLED_CODE;
+      const outOfMemory = inOwn || inContainer || (signal === "SIGKILL" && oom.grew());
       return { limitMb, peakMb: cgroup?.peakMb() ?? peakMb, outOfMemory };
     },
     release: () => group?.remove(),

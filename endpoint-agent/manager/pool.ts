@@ -5,7 +5,7 @@ import type { Container } from "../../protocol/function.ts";
 import type { WorkerToManager } from "../../protocol/worker-frames.ts";
 import type { ManagerLimits } from "../manager-config.ts";
 import { WORKER_ENV } from "../manager-config.ts";
-import type { ContainerRequest } from "./container.ts";
+import { type ContainerRequest, limitsMemory } from "./container.ts";
 import type { KillReason } from "./deaths.ts";
 import { isExhausted } from "./exhaustion.ts";
 import type { Runtime } from "./functions.ts";
@@ -143,7 +143,10 @@ export function createPool(options: PoolOptions, events: PoolEvents): Pool {
       ...options.pinning.env(pins),
       [WORKER_ENV]: `${nonce}/${name}`,
     });
-    const memory = createMemoryGuard(cgroupName(`${nonce}/${name}\0`), memoryMb, options.oom);
+    const memory = createMemoryGuard(cgroupName(`${nonce}/${name}\0`), memoryMb, {
+      oom: options.oom,
+      byRuntime: limitsMemory(container),
+    });
     const worker: Worker = {
       name,
       runtime,

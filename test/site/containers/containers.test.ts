@@ -114,6 +114,13 @@ describe.each(cases)("a real $runtime and a manager ($type)$why", ({ runtime, ty
       expect([truncated, stdout.slice(0, 4), stdout.slice(-8)]).toEqual([true, "1\n2\n", "1000000\n"]);
     });
 
+    it("ends one that needs more memory than it asked for as OOM", async () => {
+      const greedy = command(`python3 -c "x = bytearray(400 << 20); print(len(x))"`);
+      const resources = { cores: 1, memoryMb: 150, gpus: 0 };
+      const { failure } = await agent.call(greedy, [{}], { resources });
+      expect(failure).toMatchObject({ code: "OOM", details: { limitMb: 150 } });
+    });
+
     it("runs several at once", async () => {
       const meet = command("touch {d}/{n}; until [ $(set -- $(ls {d}); echo $#) -ge 4 ]; do sleep 0.1; done; echo {n}");
       const d = join(shared, `meeting-${type}`);

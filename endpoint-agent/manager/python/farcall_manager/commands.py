@@ -7,7 +7,7 @@ from farcall_values import decode_value, encode_value
 
 from .clock import now_ms
 from .constants import INLINE_LIMIT_BYTES, WORKER_ENV
-from .container import leaving_sign, took_sign, why_not_started
+from .container import leaving_sign, limits_memory, took_sign, why_not_started
 from .deaths import end_of_death, status_of
 from .environment import launcher_env, scrubbed_env
 from .exhaustion import is_exhausted, until_possible
@@ -29,7 +29,8 @@ class CommandRun:
         self.name, self.task, self.pins = name, task, pins
         self.home = None  # its directory; of a command on several nodes, one that all of them see
         self.sign = None  # a file that is there once its container has started; None without a container of its own
-        self.memory = MemoryGuard(cgroup_name("%s/%s\0" % (node.nonce, name)), task.info.resources["memoryMb"], node.oom)
+        limit_mb, by_runtime = task.info.resources["memoryMb"], limits_memory(task.info.fn.container)
+        self.memory = MemoryGuard(cgroup_name("%s/%s\0" % (node.nonce, name)), limit_mb, node.oom, by_runtime)
         self.outputs = {"stdout": Capture(node.limits), "stderr": Capture(node.limits)}
         self.started, self.killed, self.pid = False, None, None
         self.status, self.sources, self.finished = None, {}, False

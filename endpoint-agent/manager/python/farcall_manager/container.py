@@ -22,9 +22,15 @@ def why_no_worker(container):
     return NO_DESCRIPTORS if container and container["runtime"] == "docker" else None
 
 
+def limits_memory(container):
+    """Whether the runtime enforces the limit of memory in a cgroup of its own: of what happened there only the exit code is left."""
+    return bool(container) and container["runtime"] in ("docker", "podman")
+
+
 def in_container(container, request):
     """
-    Wraps `request["command"]`. Beside it: `env`, the names of its variables; `given`, those that its caller has set; `dirs`, (path, read-only) where they are on the node; `cwd`,
+    Wraps `request["command"]`. Beside it: `env`, the names of its variables; `given`, those that its caller has set; `dirs`, (path,
+    read-only) where they are on the node; `cwd`,
     `pins`, `memory_mb`, and `descriptors`, how many it inherits from 3 on.
     """
     return RUNTIMES[container["runtime"]](container, request)

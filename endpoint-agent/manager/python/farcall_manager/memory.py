@@ -5,15 +5,20 @@ from .cgroup import make_cgroup, own_oom_kills, read
 
 #: a worker itself needs this much, so no lower limit is enforced
 LEAST_MB = 64
+#: as a runtime, and a shell in it, hand on that SIGKILL ended what ran: with a limit of memory that is nearly always the limit
+KILLED_CODE = 137
 RESIDENT = re.compile(r"^VmRSS:\s+(\d+) kB", re.MULTILINE)
 PEAK = re.compile(r"^VmHWM:\s+(\d+) kB", re.MULTILINE)
 
 
 class MemoryGuard:
-    """Guards one worker or command; a limit of 0 means none of its own. `name` is that of its cgroup."""
+    """
+    Guards one worker or command; a limit of 0 means none of its own. `name` is that of its cgroup. `by_runtime`: the runtime of its
+    container enforces the limit.
+    """
 
-    def __init__(self, name, limit_mb, oom):
-        self.limit_mb, self.oom = limit_mb, oom
+    def __init__(self, name, limit_mb, oom, by_runtime=False):
+        self.limit_mb, self.oom, self.by_runtime = limit_mb, oom, by_runtime
         self.cgroup = make_cgroup(name, max(limit_mb, LEAST_MB) if limit_mb else 0)
         self.seen_mb, self.pid = None, None
 
@@ -35,7 +40,8 @@ class MemoryGuard:
         """Whether the kernel says so of a process that ended with `status`."""
         # A shell lives on when its child is killed, and ends with an exit code.
         in_own = status != 0 and self.cgroup is not None and self.cgroup.out_of_memory()
-        return in_own or (status == -9 and self.oom.grew())
+        in_container = self.by_runtime and self.limit_mb > 0 and status == KILLED_CODE
+        return in_own or in_container or (status == -9 and self.oom.grew())
 
     def release(self):
         if self.cgroup:

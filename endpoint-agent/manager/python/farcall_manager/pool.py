@@ -6,7 +6,7 @@ import subprocess
 
 from .clock import now_ms
 from .constants import WORKER_ENV
-from .container import containers_of
+from .container import containers_of, limits_memory
 from .environment import scrubbed_env
 from .exhaustion import is_exhausted
 from .leftovers import cgroup_name
@@ -61,7 +61,7 @@ class Pool:
         self.count += 1
         memory_mb, pins, _, container = kind
         worker = Worker("%s-%d" % (runtime, self.count), runtime, kind, self)
-        worker.memory = MemoryGuard(cgroup_name("%s/%s\0" % (node.nonce, worker.name)), memory_mb, node.oom)
+        worker.memory = MemoryGuard(cgroup_name("%s/%s\0" % (node.nonce, worker.name)), memory_mb, node.oom, limits_memory(container))
         env = dict(node.env, **node.pinning.env(pins))
         env[WORKER_ENV] = "%s/%s" % (node.nonce, worker.name)
         options = {"dir": os.path.join(node.dir, worker.name), "env": scrubbed_env(os.environ, env), "cores": pins.cores}
