@@ -101,6 +101,17 @@ export function traces(): Trace[] {
       ...large,
     },
     {
+      name: "short work",
+      what: "8 tasks of 10 s every 90 s, later 60; starts in 1 h",
+      load: Array.from({ length: 200 }, (_, i) => ({
+        atMs: i * 90 * SECOND,
+        count: i < 60 ? 8 : 60,
+        durationMs: 10 * SECOND,
+      })),
+      queueWaitMs: about(HOUR),
+      ...large,
+    },
+    {
       name: "walltime",
       what: "400 tasks of 8 min; blocks live 30 min",
       load: [
@@ -114,8 +125,11 @@ export function traces(): Trace[] {
   ];
 }
 
-/** The trace with the rules as they are, with those before them, and on a pool that stands for the whole time. */
-export function replay(trace: Trace): Record<"before" | "after" | "adapted" | "fixed", Simulation> {
+/** `before`: decisions know nothing of starts and run times, and tasks spread; `adapted`: with minIdleTimeMs 0. */
+export type Rules = "before" | "after" | "adapted" | "fixed";
+
+/** The trace with the rules as they are, with those before them, or on a pool that stands for the whole time. */
+export function replay(trace: Trace, rules: Rules): Simulation {
   const { maxBlocks, workersPerNode, walltimeMs } = trace;
   const policy = {
     initBlocks: 0,
@@ -128,13 +142,18 @@ export function replay(trace: Trace): Record<"before" | "after" | "adapted" | "f
     ...(walltimeMs !== null && { walltimeMs }),
   };
   const options = { ...trace, policy, node: { cores: workersPerNode, memoryMb: 8_192, gpus: 0 }, limitMs: 72 * HOUR };
-  const fixed = { ...options, policy: { ...policy, initBlocks: maxBlocks, minBlocks: maxBlocks } };
-  return {
-    before: simulate({ ...options, knows: "nothing", placement: "spread" }),
-    after: simulate(options),
-    adapted: simulate({ ...options, policy: { ...policy, minIdleTimeMs: 0 } }),
-    fixed: simulate({ ...fixed, queueWaitMs: () => 0, walltimeMs: null }),
-  };
+  switch (rules) {
+    case "before":
+      return simulate({ ...options, knows: "nothing", placement: "spread" });
+    case "after":
+      return simulate(options);
+    case "adapted":
+      return simulate({ ...options, policy: { ...policy, minIdleTimeMs: 0 } });
+    case "fixed": {
+      const standing = { ...policy, initBlocks: maxBlocks, minBlocks: maxBlocks };
+      return simulate({ ...options, policy: standing, queueWaitMs: () => 0, walltimeMs: null });
+    }
+  }
 }
 
 /** Numbers from 0 to 1 that are the same for the same seed (mulberry32). */
