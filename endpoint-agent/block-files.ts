@@ -5,6 +5,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Block } from "./block.ts";
 import type { Settings } from "./config.ts";
+import { createDiskGate } from "./disk-gate.ts";
 import { LAUNCH_SCRIPT } from "./launcher/launch-script.ts";
 import { launchers } from "./launcher/launchers.ts";
 import { managerCommand } from "./launcher/manager-command.ts";
@@ -25,6 +26,8 @@ export type BlockFiles = {
   remove(block: string): void;
   /** Nodes whose manager, or what comes before it, ended with an error, as they have written down themselves. */
   failedNodes?(block: string): FailedNode[];
+  /** Whether their disk answers: nothing else here waits for it. */
+  answers?(): Promise<boolean>;
 };
 
 export type BlockFilesOptions = {
@@ -141,6 +144,7 @@ export function createBlockFiles(options: BlockFilesOptions): BlockFiles {
       if (known !== undefined) secrets.set(block, known);
       return known;
     },
+    answers: createDiskGate(dir),
     failedNodes: (block) => readNodeEnds(dirOf(block), (node) => join(options.logDir, `${block}-${node}.log`)),
     remove(block) {
       secrets.delete(block);

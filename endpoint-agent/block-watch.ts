@@ -142,6 +142,8 @@ export function createWatch(parts: WatchParts): () => Promise<void> {
   };
 
   return async () => {
+    // What it says of the blocks is unknown until it answers, as a scheduler's word is.
+    if (blocks.size > 0 && (await files.answers?.()) === false) return;
     for (const block of blocks.values()) {
       if (block.job !== null || (block.state === "pending" && !block.adopted)) continue;
       await look(block).catch((err) => log.debug({ err, block: block.id }, "its job is not known yet"));
@@ -150,6 +152,7 @@ export function createWatch(parts: WatchParts): () => Promise<void> {
     const ids = [...jobs.map((block) => block.job as string), ...[...parts.unexplained.values()].map(({ job }) => job)];
     const status = ids.length === 0 ? undefined : await provider.status(ids);
     explain(status);
+    if (blocks.size > 0 && (await files.answers?.()) === false) return;
     for (const block of jobs) {
       if (!blocks.has(block.id)) continue;
       const known = status?.get(block.job as string);

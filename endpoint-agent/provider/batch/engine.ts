@@ -1,6 +1,7 @@
 /** Blocks from a batch scheduler: one engine for all dialects. Unknown is never success (DESIGN.md promise 5). */
 import { userInfo } from "node:os";
 import { join } from "node:path";
+import { createDiskGate } from "../../disk-gate.ts";
 import type { BatchConfig } from "../../provider-config.ts";
 import { lastWords } from "../last-words.ts";
 import type { BlockRequest, JobId, JobStatus, Provider } from "../port.ts";
@@ -71,6 +72,8 @@ export function createBatchProvider(options: BatchOptions): Provider {
     },
     onFailure: (err) => log.warn({ err }, "the scheduler does not say how its jobs are"),
   });
+  /** Exit files are read with the whole agent waiting. */
+  const diskAnswers = createDiskGate(options.dirOf(""));
   const exitFileOf = (block: string) => readExitFile(options.dirOf(block));
   const exitCodeOf = (block: string) => exitFileOf(block)?.end?.code;
   const absences = createAbsences({ ...options, timing, user, nameOf, run, exitCodeOf });
@@ -138,6 +141,7 @@ export function createBatchProvider(options: BatchOptions): Provider {
     async status(ids) {
       const known = new Map<JobId, JobStatus>();
       const list = await listing.latest();
+      if (ids.length > 0 && !(await diskAnswers())) return known;
       const absent: Absent[] = [];
       for (const job of ids) {
         const { id, block } = parseJobId(job);
