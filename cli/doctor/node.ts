@@ -81,7 +81,7 @@ function system(said: Said): Finding {
   const facts = [
     said.get("kernel") ?? "kernel unknown",
     libc.kind === "unknown" ? "libc unknown" : `${libc.kind} ${libc.version}`,
-    `${said.get("cores") ?? "?"} processors for a task`,
+    `${said.get("cores") ?? "?"} processors`,
     memory === undefined ? "" : `${byteSize(memory * 1024)} of memory`,
   ];
   return { check: "node", state: "ok", found: facts.filter(Boolean).join(", ") };

@@ -31,8 +31,9 @@ async function examine(
   site: Scripts,
   { name, at }: { name: string; at: "here" | "there" },
 ): Promise<SiteReport> {
-  const facts = await probeSite(site, undefined);
-  const queues = await askQueues(site, facts);
+  const seen = await probeSite(site, undefined);
+  const { scheduler, queues } = await askQueues(site, seen);
+  const facts = { ...seen, scheduler };
   const findings = [...hostFindings(facts, at), ...queueFindings(facts, queues), ...linkAndShared(facts, at)];
   const url = await resolveConnection({}).then(
     (connection) => connection.url,

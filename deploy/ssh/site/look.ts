@@ -25,12 +25,19 @@ export async function probeSite(site: Scripts, base: string | undefined): Promis
   return parseProbe(stdout, (before + Date.now()) / 2);
 }
 
-/** Asks a site's batch system for its queues. */
-export async function askQueues(site: Scripts, facts: SiteFacts): Promise<QueueFacts> {
-  const asking = facts.scheduler === undefined ? undefined : ASKING[facts.scheduler];
-  if (!asking) return { queues: [], accounts: [] };
-  const { stdout } = await site.script(PROFILE + asking.script, { timeoutMs: PROBE_MS });
-  return asking.parse(sectionsOf(stdout));
+/** Asks a site's batch system for its queues; where several have commands there, the first one that answers is it. */
+export async function askQueues(site: Scripts, facts: SiteFacts): Promise<{ scheduler?: string; queues: QueueFacts }> {
+  for (const scheduler of facts.schedulers) {
+    const asking = ASKING[scheduler];
+    if (!asking) continue;
+    const { stdout } = await site.script(PROFILE + asking.script, { timeoutMs: PROBE_MS });
+    const queues = asking.parse(sectionsOf(stdout));
+    if (queues.queues.length > 0 || queues.node) return { scheduler, queues };
+  }
+  return {
+    ...(facts.scheduler === undefined ? {} : { scheduler: facts.scheduler }),
+    queues: { queues: [], accounts: [] },
+  };
 }
 
 /** Whether a site reaches a gateway, by what it has: curl, directly and through its proxy. Undefined: it has none. */

@@ -18,6 +18,8 @@ export type SiteFacts = {
   commands: Readonly<Record<string, string>>;
   /** the batch system whose commands are there, as `provider.type` has it */
   scheduler: string | undefined;
+  /** all whose commands are there */
+  schedulers: string[];
   node: string | undefined;
   python: string | undefined;
   /** processes of the user's systemd stay when nobody is logged in */
@@ -78,6 +80,7 @@ export function parseProbe(text: string, midpointMs: number): SiteFacts {
     programs: group("path."),
     commands,
     scheduler: schedulerOf(commands, said.get("qstat") ?? ""),
+    schedulers: schedulersOf(commands, said.get("qstat") ?? ""),
     node: /^v\d+\.\d+\.\d+/.exec(said.get("node") ?? "")?.[0].slice(1),
     python: /^Python (\d+\.\d+\.\d+)/.exec(said.get("python") ?? "")?.[1],
     lingers: said.get("systemd") === "user" && said.get("linger") === "Linger=yes",
@@ -126,16 +129,25 @@ export function libcOf(text: string): Libc {
 
 /** The batch system of a site, by the commands that only it has. */
 export function schedulerOf(commands: Readonly<Record<string, string>>, qstatVersion: string): string | undefined {
-  if (commands.sbatch) return "slurm";
-  if (commands.bsub) return "lsf";
-  if (commands.condor_submit) return "htcondor";
-  if (commands.qsub && commands.qconf) return "sge";
-  // Moab stands in front of Torque: what it does not see it does not schedule.
-  if (commands.msub) return "moab";
-  if (commands.qsub) return /pbs_version|OpenPBS|PBSPro/i.test(qstatVersion) ? "pbs" : "torque";
-  // Slurm and PBS sites have it for use within jobs, too.
-  if (commands.flux) return "flux";
-  return undefined;
+  return schedulersOf(commands, qstatVersion)[0];
+}
+
+/** All whose commands are there, the likeliest first: some sites have wrappers, or another one's commands left over. */
+export function schedulersOf(commands: Readonly<Record<string, string>>, qstatVersion: string): string[] {
+  const { sbatch, bsub, condor_submit, qsub, qconf, msub, flux } = commands;
+  const pbs = /pbs_version|OpenPBS|PBSPro/i.test(qstatVersion) ? "pbs" : "torque";
+  const found = [
+    sbatch && "slurm",
+    bsub && "lsf",
+    condor_submit && "htcondor",
+    qsub && qconf && "sge",
+    // Moab stands in front of Torque: what it does not see it does not schedule.
+    msub && "moab",
+    qsub && !qconf && pbs,
+    // Slurm and PBS sites have it for use within jobs, too.
+    flux && "flux",
+  ];
+  return found.filter((each): each is string => Boolean(each));
 }
 
 /** Whether `version` is `least` or newer: `2.28` against `2.17`. */

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { hereScripts, probeSite } from "../../../deploy/ssh/site/look.ts";
-import type { SiteFacts } from "../../../deploy/ssh/site/probe.ts";
+import { askQueues, hereScripts, probeSite, type Scripts } from "../../../deploy/ssh/site/look.ts";
+import { type SiteFacts, schedulersOf } from "../../../deploy/ssh/site/probe.ts";
 import { durationOf } from "../../../deploy/ssh/site/queue.ts";
 import { parseBqueues } from "../../../deploy/ssh/site/queues-others.ts";
 import { parseQstat } from "../../../deploy/ssh/site/queues-pbs.ts";
@@ -88,5 +88,29 @@ Queue: small
     expect(
       parseConfig(suggestConfig("laptop", site({ scheduler: undefined }), { queues: [], accounts: [] })),
     ).toMatchObject({ config: { provider: { type: "local" } } });
+  });
+});
+
+describe("a site that has the commands of several batch systems", () => {
+  const both = site({ scheduler: "slurm", schedulers: ["slurm", "sge"] });
+  const answering = (answers: Record<string, string>): Scripts => ({
+    script: async (text) => ({ stdout: Object.entries(answers).find(([word]) => text.includes(word))?.[1] ?? "" }),
+  });
+
+  it("has the first one that answers", async () => {
+    const asked = await askQueues(answering({ "qconf -sql": "qname all.q\n" }), both);
+    expect(asked).toMatchObject({ scheduler: "sge", queues: { queues: [{ name: "all.q" }] } });
+    const slurm = await askQueues(answering({ sinfo: "debug*|infinite|1|4|900|(null)|up" }), both);
+    expect(slurm).toMatchObject({ scheduler: "slurm", queues: { queues: [{ name: "debug" }] } });
+  });
+
+  it("has the likeliest while none answers", async () => {
+    expect(await askQueues(answering({}), both)).toMatchObject({ scheduler: "slurm", queues: { queues: [] } });
+  });
+
+  it("lists them, the likeliest first", () => {
+    expect(schedulersOf({ sbatch: "/s", qsub: "/q", qconf: "/c", flux: "/f" }, "")).toEqual(["slurm", "sge", "flux"]);
+    expect(schedulersOf({ qsub: "/q" }, "pbs_version = 23")).toEqual(["pbs"]);
+    expect(schedulersOf({}, "")).toEqual([]);
   });
 });
