@@ -12,12 +12,23 @@ class Call:
 
     def __init__(self, frame, environment):
         self.file, self.entry = frame["file"], frame["entry"]
-        self.environment = environment.of_call(frame.get("env"))
-        self.function = None
+        self.function = self.text = self.environment = self.wrong = None
+        try:
+            self.environment = environment.of_call(frame.get("env"))
+        except ValueError as error:
+            self.wrong = ValueError("its variables cannot be set: %s" % error)
 
-    def load(self):
+    def enter(self, environment):
+        """Gives the process the variables and the directory that its tasks get."""
+        environment.enter(environment.wanted if self.wrong else self.environment)
+
+    def source(self):
+        """What the manager has put there: that it cannot be read is no fault of the function."""
         with open(self.file, "rb") as source:
-            text = source.read()
+            return source.read()
+
+    def load(self, text):
+        """Runs the source, and finds the function in it."""
         # A module of its own, known to sys.modules as dataclasses and pickle expect of a class's module.
         module = types.ModuleType("farcall_function_" + os.path.basename(self.file)[:12])
         module.__file__ = self.file
@@ -33,6 +44,7 @@ class Call:
 
 
 def failure_of(error, code, skip=2):
+    """As it goes to the user; the first `skip` levels of its stack are the worker's own."""
     trace = error.__traceback__
     for _ in range(skip):
         # The worker's own frames say nothing to the user.

@@ -1,4 +1,5 @@
 """What every task finds alike, whatever the one before did: variables, directory, output. And whether a task wrote or started anything."""
+import fcntl
 import io
 import os
 import sys
@@ -50,10 +51,33 @@ def _noting(original, event):
     return noted
 
 
+class Descriptor:
+    """Descriptor 1 or 2: put back where a task has closed it, or led it elsewhere."""
+
+    def __init__(self, fd):
+        self.fd, self.inode = fd, os.fstat(fd).st_ino
+        self.spare = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 100)
+
+    def restore(self):
+        try:
+            if os.fstat(self.fd).st_ino == self.inode:
+                return
+        except OSError:
+            pass  # it is closed
+        try:
+            os.dup2(self.spare, self.fd)
+        except OSError:
+            pass  # that is closed as well: the worker writes no more
+
+
 class Streams:
     """The user's sys.stdout and sys.stderr."""
 
     def __init__(self):
+        self.descriptors = [Descriptor(fd) for fd in (1, 2)]
+        self.renew()
+
+    def renew(self):
         self.out = self.open(io.BufferedWriter(NotingFile(1, "w", closefd=False)), line_buffering=True)
         self.err = self.open(EagerWriter(NotingFile(2, "w", closefd=False)), write_through=True)
 
@@ -63,6 +87,8 @@ class Streams:
 
     def settle(self):
         """Puts the streams back and writes out what they hold; returns whether anything was written since the last time."""
+        for descriptor in self.descriptors:
+            descriptor.restore()
         try:
             if sys.stdout is not self.out:
                 _flush(sys.stdout)
@@ -74,7 +100,7 @@ class Streams:
             self.err.flush()
         except ValueError:
             # User code closed them.
-            self.__init__()
+            self.renew()
             sys.stdout, sys.stderr = self.out, self.err
         wrote, NotingFile.wrote = NotingFile.wrote, False
         return wrote
@@ -97,7 +123,10 @@ class Environment:
 
     @staticmethod
     def encoded(variables):
-        return {os.environ.encodekey(key): os.environ.encodevalue(value) for key, value in variables.items()}
+        encoded = {os.environ.encodekey(key): os.environ.encodevalue(value) for key, value in variables.items()}
+        if any(b"\0" in value for value in encoded.values()):
+            raise ValueError("one holds a NUL character, which no program can be given")
+        return encoded
 
     def of_call(self, variables):
         return self.encoded(dict(self.base, **variables)) if variables else self.wanted

@@ -8,6 +8,7 @@ from farcall_cbor_encode import encode_cbor
 
 MAX_JSON_DEPTH = 100
 to_json = json.JSONEncoder(separators=(",", ":")).encode
+from_json = json.JSONDecoder().decode
 
 
 def encode_value(value):
@@ -21,7 +22,7 @@ def encode_value(value):
 
 def decode_value(encoding, data):
     if encoding is None or encoding == "json":
-        return json.loads(bytes(data).decode("utf-8"))
+        return from_json(bytes(data).decode("utf-8"))
     if encoding == "raw":
         return bytes(data)
     return decode_cbor(data)
