@@ -22,6 +22,8 @@ export type HeldTask = {
   others: readonly Manager[];
   /** at-most-once: the gateway has committed its start, so it may run */
   granted: boolean;
+  /** its manager has reported its start */
+  started: boolean;
   /** cancelled while a manager has it: not to go on if that manager was out of reach */
   unwanted: boolean;
   /** somebody watches its output */
@@ -82,6 +84,7 @@ export function heldTask(spec: SpecState, entry: LeaseEntry, bytes: Uint8Array, 
     cost: undefined,
     others: NONE,
     granted: false,
+    started: false,
     unwanted: false,
     watched: false,
     arrivedAt: now,
@@ -101,6 +104,7 @@ export function adoptedTask([id, lease]: HeldLease, manager: Manager | undefined
     cost: undefined,
     others: NONE,
     granted: false,
+    started: false,
     unwanted: false,
     watched: false,
     arrivedAt: Number.NEGATIVE_INFINITY,

@@ -78,6 +78,8 @@ export function createInbound(options: InboundOptions): Inbound {
     }
     for (const start of frame.starts) {
       start.block ??= manager.hello.block;
+      const begun = table.match(start.id, start.lease);
+      if (begun) begun.started = true;
       outbox.addStart({
         entry: start,
         answered(go) {

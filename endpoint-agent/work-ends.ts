@@ -79,7 +79,7 @@ export function createWorkEnds({ interchange, outbox, managers, turn }: WorkEnds
       for (const { manager, tasks } of managers.lost(block)) {
         end(tasks, (task) => {
           if (how.taken) return takenEntry(task, { block, end: how });
-          return diedAtOnce(manager) ? unbegunEntry(task, block) : lostEntry(task, { block, reason: how.reason });
+          return unbegun(manager, task) ? unbegunEntry(task, block) : lostEntry(task, { block, reason: how.reason });
         });
       }
       if (how.cause) explain(block, how);
@@ -93,7 +93,7 @@ export function createWorkEnds({ interchange, outbox, managers, turn }: WorkEnds
         const lost = lostEnd(block);
         end(tasks, (task) => {
           if (lost) return takenEntry(task, { block, end: lost });
-          return diedAtOnce(manager) ? unbegunEntry(task, block) : lostEntry(task, { block, reason });
+          return unbegun(manager, task) ? unbegunEntry(task, block) : lostEntry(task, { block, reason });
         });
       }
     },
@@ -133,6 +133,11 @@ export function createWorkEnds({ interchange, outbox, managers, turn }: WorkEnds
       return uptimeMs() - returnedAt < RETURNING_MS ? returning : none;
     },
   };
+}
+
+/** A start that was reported is an attempt, however soon the manager died of whatever it was. */
+function unbegun(manager: Manager, task: HeldTask): boolean {
+  return diedAtOnce(manager) && !task.started;
 }
 
 const NOTHING = new Uint8Array(0);

@@ -49,14 +49,18 @@ describe("ends that no manager reports", () => {
 
   it("B15: what a manager had that died at once goes back without an attempt; what a proven one had is lost", () => {
     const { ends, entries, attach, place } = setUp();
-    const died = attach({ block: "b", node: 0, cores: 1 });
+    const died = attach({ block: "b", node: 0, cores: 2 });
     const proven = attach({ block: "b", node: 1, cores: 1 });
-    place(2);
+    place(3);
     for (const manager of [died, proven]) manager.lastSeenAt = 5_000;
     proven.proven = true;
+    // Its start was reported: that is an attempt, however soon its manager died of it.
+    const [, begun] = [...died.tasks];
+    if (begun) begun.started = true;
     expect(ends.blockGone("b", { reason: "exit code 1", taken: false, cause: undefined, failed: true })).toBe(false);
     expect(entries.map(({ outcome, started, failure }) => [outcome, started, failure?.code])).toEqual([
       ["returned", undefined, undefined],
+      ["lost", undefined, "MANAGER_LOST"],
       ["lost", undefined, "MANAGER_LOST"],
     ]);
   });

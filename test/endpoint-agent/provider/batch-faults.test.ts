@@ -101,7 +101,8 @@ describe("blocks at a scheduler that fails", () => {
   it.each(["empty", "half", "html", "binary", "banner", "shouted"] as const)(
     "B10: a list that is garbage (%s) ends no block",
     async (how) => {
-      const of = await start({ policy: { maxBlocks: 2 } });
+      // No managers are there to answer: only their deadline, which is far away, would end it.
+      const of = await start({ policy: { maxBlocks: 2 }, engine: { orphanTimeoutMs: 3_600_000 } });
       of.wait(2);
       await until("both run", () => running(of).length === 2);
       standIn.fault({ command: "squeue", do: "mangle", how });

@@ -130,7 +130,12 @@ export async function openBlocks(
     void bench.logged.push({ level, text, facts: facts as Record<string, unknown> });
   // As the engine's own is, so that both know the same places.
   const { engine: { config: own = bench.config() } = {} } = options;
-  const config = { name: "x", provider: own, policy: { workersPerNode: 1, ...options.policy } };
+  const config = {
+    name: "x",
+    provider: own,
+    launcher: { type: "srun" },
+    policy: { workersPerNode: 1, ...options.policy },
+  };
   const blocks = createBlocks({
     settings: settle(EndpointConfig.parse(config)),
     provider,

@@ -216,7 +216,7 @@ describe("the dialect of Slurm", () => {
         slurm.history?.parse(ok(text));
         slurm.submitted(ok(text));
       }),
-      { numRuns: 20_000 },
+      { numRuns: Number(process.env.FARCALL_FUZZ_RUNS ?? 20_000) },
     );
   });
 });
