@@ -15,7 +15,7 @@ import { cgroupName } from "./leftovers.ts";
 import { createMemoryGuard, type MemoryGuard, type OomCount } from "./memory.ts";
 import { launcherOf } from "./on-nodes.ts";
 import { type Capture, createCapture, lastBytes, type OutputTail, outputBytes, outputText } from "./output.ts";
-import type { Pinning, Pins } from "./pins.ts";
+import { gpusOf, type Pinning, type Pins } from "./pins.ts";
 import type { Wrap } from "./pool.ts";
 import type { ReadPressure } from "./read-pressure.ts";
 import { launcherEnv, scrubbedEnv } from "./scrubbed-env.ts";
@@ -111,7 +111,8 @@ export function createCommandRuns(options: CommandOptions, events: CommandEvents
     const given = Object.keys({ ...info.fn.definition?.env, ...info.spec.env });
     const { memoryMb } = info.resources;
     const signed = sign === undefined ? command : leavingSign(command, sign);
-    return options.wrap(container, { command: signed, env: names, given, cwd: home, pins, memoryMb, descriptors: 0 });
+    const own = { pins, gpus: gpusOf(options.pinning, pins), memoryMb, descriptors: 0 };
+    return options.wrap(container, { command: signed, env: names, given, cwd: home, ...own });
   };
   const launch = (run: CommandRun) => {
     const { task, home } = run;

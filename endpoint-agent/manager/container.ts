@@ -13,6 +13,8 @@ export type ContainerRequest = {
   dirs: readonly { path: string; readOnly: boolean }[];
   cwd: string;
   pins: Pins;
+  /** its GPUs, as the scheduler names them */
+  gpus: readonly string[];
   /** 0: no limit */
   memoryMb: number;
   user: { uid: number; gid: number };
@@ -58,7 +60,8 @@ const RUNTIMES: Readonly<Record<Container["runtime"], (container: Container, req
       ...bindsOf(container, request).flatMap((bind) => ["--bind", bind]),
       "--pwd",
       request.cwd,
-      ...(request.pins.gpus.length > 0 ? ["--nv", "--rocm"] : []),
+      // All devices of the node: the variables say which are its own.
+      ...(request.gpus.length > 0 ? ["--nv", "--rocm"] : []),
       container.image,
       ...request.command,
     ],
@@ -74,7 +77,7 @@ const RUNTIMES: Readonly<Record<Container["runtime"], (container: Container, req
       "docker",
       ...runOf(container, request),
       `--user=${request.user.uid}:${request.user.gid}`,
-      ...(request.pins.gpus.length > 0 ? [`--gpus="device=${request.pins.gpus.join(",")}"`] : []),
+      ...(request.gpus.length > 0 ? [`--gpus="device=${request.gpus.join(",")}"`] : []),
       // Its daemon starts the container: nothing is inherited.
       ...(request.pins.cores.length > 0 ? [`--cpuset-cpus=${request.pins.cores.join(",")}`] : []),
       ...imageAndCommand(container, request),
@@ -84,7 +87,7 @@ const RUNTIMES: Readonly<Record<Container["runtime"], (container: Container, req
       ...runOf(container, request),
       // Without root, its user is mapped: files belong to whoever runs the manager.
       ...(request.user.uid === 0 ? [] : ["--userns=keep-id"]),
-      ...request.pins.gpus.map((gpu) => `--device=nvidia.com/gpu=${gpu}`),
+      ...request.gpus.map((gpu) => `--device=nvidia.com/gpu=${gpu}`),
       ...(request.descriptors > 0 ? [`--preserve-fds=${request.descriptors}`] : []),
       ...imageAndCommand(container, request),
     ],
@@ -97,7 +100,7 @@ function forgetting({ env, given }: ContainerRequest): string[] {
 }
 
 function runOf(container: Container, request: ContainerRequest): string[] {
-  const { env, given, cwd, memoryMb } = request;
+  const { env, cwd, memoryMb } = request;
   return [
     "run",
     "--rm",
@@ -109,9 +112,21 @@ function runOf(container: Container, request: ContainerRequest): string[] {
     `--workdir=${cwd}`,
     ...bindsOf(container, request).map((bind) => `--volume=${bind}`),
     // Without a value: taken from the client's own, and in no list of processes.
-    ...env.filter((name) => given.includes(name) || !OF_THE_NODE.test(name)).map((name) => `--env=${name}`),
+    ...env.filter((name) => isHandedOn(name, request)).map((name) => `--env=${name}`),
+    // Only they are there, and are counted anew.
+    ...(request.gpus.length > 0 ? [`--env=CUDA_VISIBLE_DEVICES=${request.gpus.map(insideName).join(",")}`] : []),
     ...(memoryMb > 0 ? [`--memory=${memoryMb}m`] : []),
   ];
+}
+
+function isHandedOn(name: string, { given, gpus }: ContainerRequest): boolean {
+  if (name === "CUDA_VISIBLE_DEVICES" && gpus.length > 0) return false;
+  return given.includes(name) || !OF_THE_NODE.test(name);
+}
+
+/** A number is a place among those that are seen; what identifies a GPU stays. */
+function insideName(gpu: string, place: number): string {
+  return /^\d+$/.test(gpu) ? String(place) : gpu;
 }
 
 /** Not what the image would run: the command itself. */

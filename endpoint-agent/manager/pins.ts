@@ -71,6 +71,11 @@ export function createPinning({ cores, gpus, affinity, env }: PinningOptions): P
   };
 }
 
+/** Its GPUs as the scheduler names them, which may be other numbers than their places here. */
+export function gpusOf(pinning: Pick<Pinning, "env">, pins: Pins): string[] {
+  return pins.gpus.length === 0 ? [] : (pinning.env(pins).CUDA_VISIBLE_DEVICES ?? "").split(",");
+}
+
 function hasTaskset(): boolean {
   return spawnSync("taskset", ["--version"], { stdio: "ignore" }).status === 0;
 }

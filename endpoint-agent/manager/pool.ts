@@ -11,7 +11,7 @@ import { isExhausted } from "./exhaustion.ts";
 import type { Runtime } from "./functions.ts";
 import { cgroupName } from "./leftovers.ts";
 import { createMemoryGuard, type OomCount } from "./memory.ts";
-import type { Pinning, Pins } from "./pins.ts";
+import { gpusOf, type Pinning, type Pins } from "./pins.ts";
 import type { ReadPressure } from "./read-pressure.ts";
 import { scrubbedEnv } from "./scrubbed-env.ts";
 import type { Task, TaskEnd } from "./task.ts";
@@ -131,7 +131,16 @@ export function createPool(options: PoolOptions, events: PoolEvents): Pool {
     const command = options.commandOf(runtime, { memoryMb, inImage: container !== undefined });
     const argv = [command.file, ...command.args];
     const names = [...Object.keys(env), "TMPDIR"];
-    const request = { command: argv, env: names, given: [], cwd, pins, memoryMb, descriptors: 3 };
+    const request = {
+      command: argv,
+      env: names,
+      given: [],
+      cwd,
+      pins,
+      gpus: gpusOf(options.pinning, pins),
+      memoryMb,
+      descriptors: 3,
+    };
     const wrapped = container ? options.wrap(container, request) : argv;
     const [file, ...args] = [...options.pinning.prefix(pins), ...wrapped];
     return { ...command, file: file as string, args };

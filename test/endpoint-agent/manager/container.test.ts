@@ -23,6 +23,7 @@ const request: ContainerRequest = {
   ],
   cwd: "/scratch/here/cwd",
   pins: { gpus: [], cores: [] },
+  gpus: [],
   memoryMb: 0,
   user: { uid: 1000, gid: 100 },
   descriptors: 0,
@@ -57,11 +58,18 @@ describe("a container's argv", () => {
   });
 
   it("hands on GPUs, cores, memory and descriptors, each runtime in its own way", () => {
-    const change = { pins: { gpus: [1, 2], cores: [3, 4] }, memoryMb: 512, descriptors: 3 };
+    // The scheduler gave this node's job its second and third.
+    const change = { pins: { gpus: [0, 1], cores: [3, 4] }, gpus: ["1", "2"], memoryMb: 512, descriptors: 3 };
     expect(words(of("docker"), change)).toMatch(/--memory=512m .*--gpus="device=1,2" --cpuset-cpus=3,4/);
     expect(words(of("podman"), change)).toMatch(
       /--memory=512m .*--device=nvidia.com\/gpu=1 --device=nvidia.com\/gpu=2 --preserve-fds=3/,
     );
+    // There only those two are seen, as the first and the second.
+    for (const runtime of ["docker", "podman"] as const) {
+      expect(words(of(runtime), change)).toContain(" --env=CUDA_VISIBLE_DEVICES=0,1 ");
+      const named = { ...change, gpus: ["GPU-ab", "GPU-cd"] };
+      expect(words(of(runtime), named)).toMatch(/ --env=CUDA_VISIBLE_DEVICES=GPU-ab,GPU-cd .*GPU-ab/);
+    }
     expect(words(of("apptainer"), change)).toMatch(/ --nv --rocm debian:12$/);
     expect(whyNoWorker(of("docker"))).toMatch(/use podman or apptainer/);
     expect(whyNoWorker(of("apptainer"))).toBe(undefined);

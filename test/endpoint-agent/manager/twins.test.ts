@@ -99,14 +99,15 @@ describe("what the manager in Python decides as the one in Node.js", () => {
     }
     const request: ContainerRequest = {
       command: ["/bin/sh", "-c", "echo"],
-      env: ["PATH", "X"],
+      env: ["PATH", "X", "PYTHONPATH", "DOCKER_HOST", "CUDA_VISIBLE_DEVICES"],
       given: ["X"],
       dirs: [
         { path: "/scratch/here", readOnly: false },
         { path: "/cache", readOnly: true },
       ],
       cwd: "/scratch/here/cwd",
-      pins: { gpus: [1, 2], cores: [3] },
+      pins: { gpus: [0, 1], cores: [3] },
+      gpus: ["1", "GPU-ab"],
       memoryMb: 512,
       user: { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 },
       descriptors: 3,

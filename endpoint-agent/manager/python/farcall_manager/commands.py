@@ -134,7 +134,8 @@ class Commands:
         info = run.task.info
         given = dict(info.fn.definition.get("env") or {}, **(info.spec.get("env") or {}))
         request = {"command": leaving_sign(command, run.sign) if run.sign else command, "env": list(env), "given": list(given)}
-        request.update(cwd=run.home, pins=run.pins, memory_mb=info.resources["memoryMb"], descriptors=0)
+        gpus = self.node.pinning.gpus_of(run.pins)
+        request.update(cwd=run.home, pins=run.pins, gpus=gpus, memory_mb=info.resources["memoryMb"], descriptors=0)
         return self.node.wrap(container, request)
 
     def on_data(self, run, name, data):

@@ -31,7 +31,7 @@ def in_container(container, request):
     """
     Wraps `request["command"]`. Beside it: `env`, the names of its variables; `given`, those that its caller has set; `dirs`, (path,
     read-only) where they are on the node; `cwd`,
-    `pins`, `memory_mb`, and `descriptors`, how many it inherits from 3 on.
+    `pins`, `gpus`, the names of its GPUs, `memory_mb`, and `descriptors`, how many it inherits from 3 on.
     """
     return RUNTIMES[container["runtime"]](container, request)
 
@@ -84,7 +84,7 @@ def _apptainer(container, request):
     words = _forgetting(request) + ["apptainer", "--quiet", "exec"]
     for bind in _binds_of(container, request):
         words += ["--bind", bind]
-    words += ["--pwd", request["cwd"]] + (["--nv", "--rocm"] if request["pins"].gpus else [])
+    words += ["--pwd", request["cwd"]] + (["--nv", "--rocm"] if request["gpus"] else [])
     return words + [container["image"]] + request["command"]
 
 
@@ -97,8 +97,8 @@ def _shifter(container, request):
 def _docker(container, request):
     pins = request["pins"]
     words = ["docker"] + _run_of(container, request) + ["--user=%d:%d" % (os.getuid(), os.getgid())]
-    if pins.gpus:
-        words.append('--gpus="device=%s"' % ",".join(map(str, pins.gpus)))
+    if request["gpus"]:
+        words.append('--gpus="device=%s"' % ",".join(request["gpus"]))
     # Its daemon starts the container: nothing is inherited.
     if pins.cores:
         words.append("--cpuset-cpus=" + ",".join(map(str, pins.cores)))
@@ -109,7 +109,7 @@ def _podman(container, request):
     words = ["podman"] + _run_of(container, request)
     # Without root, its user is mapped: files belong to whoever runs the manager.
     words += [] if os.getuid() == 0 else ["--userns=keep-id"]
-    words += ["--device=nvidia.com/gpu=%d" % gpu for gpu in request["pins"].gpus]
+    words += ["--device=nvidia.com/gpu=" + gpu for gpu in request["gpus"]]
     words += ["--preserve-fds=%d" % request["descriptors"]] if request["descriptors"] else []
     return words + _image_and_command(container, request)
 
@@ -129,7 +129,12 @@ def _run_of(container, request):
     words = ["run", "--rm", "--pid=host", "--network=host", "--log-driver=none", "--workdir=" + request["cwd"]]
     words += ["--volume=" + bind for bind in _binds_of(container, request)]
     # Without a value: taken from the client's own, and in no list of processes.
-    words += ["--env=" + name for name in request["env"] if name in request["given"] or not OF_THE_NODE.match(name)]
+    env = [name for name in request["env"] if not (request["gpus"] and name == "CUDA_VISIBLE_DEVICES")]
+    words += ["--env=" + name for name in env if name in request["given"] or not OF_THE_NODE.match(name)]
+    if request["gpus"]:
+        # Only they are there, and are counted anew; what identifies a GPU stays.
+        inside = [str(place) if gpu.isdigit() else gpu for place, gpu in enumerate(request["gpus"])]
+        words.append("--env=CUDA_VISIBLE_DEVICES=" + ",".join(inside))
     return words + (["--memory=%dm" % request["memory_mb"]] if request["memory_mb"] else [])
 
 

@@ -87,7 +87,7 @@ class Pool:
         if not container:
             return [node.config.python, "-u", node.worker_file]
         request = {"command": ["python3", "-u", node.worker_file], "env": list(options["env"]) + ["TMPDIR"], "given": []}
-        request.update(cwd=os.path.join(options["dir"], "cwd"), pins=pins, memory_mb=memory_mb, descriptors=3)
+        request.update(cwd=os.path.join(options["dir"], "cwd"), pins=pins, gpus=node.pinning.gpus_of(pins), memory_mb=memory_mb, descriptors=3)
         return node.wrap(container, request)
 
     def check_started(self, worker):

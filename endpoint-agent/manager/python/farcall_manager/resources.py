@@ -78,6 +78,10 @@ class Pinning:
         chosen = [name for name in self.env_before.get(variable, "").split(",") if name]
         return ",".join(chosen[gpu] if len(chosen) >= self.gpus else str(gpu) for gpu in pins.gpus)
 
+    def gpus_of(self, pins):
+        """Its GPUs as the scheduler names them, which may be other numbers than their places here."""
+        return self._named("CUDA_VISIBLE_DEVICES", pins).split(",") if pins.gpus else []
+
     def env(self, pins):
         """Variables by which a process sees its own GPUs and no others; none on a node without."""
         if self.gpus == 0:
