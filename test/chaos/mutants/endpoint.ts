@@ -19,8 +19,8 @@ export const ENDPOINT_MUTANTS: readonly Mutant[] = [
   {
     name: "a list that cannot be read says that every job is gone",
     file: `${agent}/provider/batch/engine.ts`,
-    from: "if (!list) return known;",
-    to: 'if (!list) return new Map(ids.map((id) => [id, { state: "gone" as const, reason: "not listed" }]));',
+    from: "if (!list) return",
+    to: 'if (!list) return new Map(ids.map((id) => [id, { state: "gone" as const, reason: "not listed" }]));\n      if (!list) return',
     test: `${tests}/provider/batch-faults.test.ts`,
     only: "garbage .html. ends no block",
   },
