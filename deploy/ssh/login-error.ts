@@ -1,4 +1,5 @@
 /** What a login that failed means, and what to do about it. */
+import { existsSync } from "node:fs";
 import { ApiError } from "../../protocol/errors.ts";
 import { BY_SSH, type SshHost } from "./host.ts";
 import type { Login } from "./login.ts";
@@ -40,7 +41,8 @@ function refusal(host: SshHost, taken: readonly string[]): string {
   const known = taken.filter((method) => (host.methods as readonly string[]).includes(method));
   const forbidden = taken.filter((method) => !known.includes(method));
   const only = taken.length > 0 ? `the server takes ${taken.join(", ")}` : "the server refused";
-  const byCertificate = taken.includes("publickey") && host.certificateFiles.length > 0;
+  const certified = host.identityFiles.some((file) => existsSync(`${file.replace(/\.pub$/, "")}-cert.pub`));
+  const byCertificate = taken.includes("publickey") && (certified || host.certificateFiles.length > 0);
   if (byCertificate) return `${only}; certificates of users are sent by ssh alone: ${BY_SSH}`;
   if (taken.some((method) => /^(gssapi|hostbased)/.test(method))) {
     return `${only}; Kerberos and host-based logins are for ssh alone: ${BY_SSH}`;
