@@ -112,6 +112,11 @@ describe.each(MANAGERS)("a manager (%s) that is told what makes no sense", (type
       ]);
     }
     expect((await agent.call(fn, [{ x: "well" }])).value).toMatchObject({ stdout: "well\n" });
+    // A day is text to JavaScript, and a date to Python.
+    const day = Buffer.concat([bytes(0x81, 0xa1, 0x61, 0x78, 0xd9, 0x03, 0xec, 0x6a), Buffer.from("2024-02-29")]);
+    const entry = { id: newId(), lease: 1, attempt: 0, encoding: "cbor" as const, length: day.length };
+    agent.send({ kind: "tasks", specs: [{ key: 901, owner: "ann", function: fn }], tasks: [entry] }, [day]);
+    expect((await agent.result(entry.id)).value).toMatchObject({ stdout: "2024-02-29\n" });
     expect(hellos()).toBe(1);
   });
 

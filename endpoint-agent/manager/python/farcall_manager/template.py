@@ -55,6 +55,8 @@ def _text_of(name, value):
     if isinstance(value, datetime.datetime):
         utc = value.astimezone(datetime.timezone.utc)
         return utc.strftime("%Y-%m-%dT%H:%M:%S.") + "%03dZ" % (utc.microsecond // 1000)
+    if isinstance(value, datetime.date):
+        return value.isoformat()
     kind = "null" if value is None else "object"
     raise TemplateError("{%s} is %s; a command takes text, numbers and lists" % (name, kind))
 

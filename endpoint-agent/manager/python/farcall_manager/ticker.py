@@ -38,6 +38,8 @@ class Ticker:
                 self.watch(run.task, run, lambda reason, run=run: engine.commands.kill(run.task, reason))
         if self.round % MEMORY_EVERY == 0:
             engine.pool.node.oom.sample()
+            # The note of a child's end is lost where signals come faster than they are read.
+            engine.pool.node.children.look()
         engine.schedule()
         if engine.resources.busy > 0 or len(engine.queues) > 0:
             self.wake()
