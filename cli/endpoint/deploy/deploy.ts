@@ -101,6 +101,8 @@ async function bringUp(
   const { plan, places, installed, facts, config } = at;
   const { context, options, name } = plan;
   const endpoint = await configureAt(session, { plan, places, configText: config.text });
+  // The agent's own code reads it for the next step, and one that runs there is stopped for the last.
+  await checkConfigAt(session, places.endpoint);
   await wayOutOf(session, { plan, places, installed, facts });
   const way = options.start ?? startWay(facts);
   const record: SiteRecord = {
@@ -202,7 +204,6 @@ async function startAt(
   report.step("starting the agent");
   const dir = places.endpoint;
   await writeScripts(session, { ...installed, places, init });
-  await checkConfigAt(session, dir);
   await control(session, dir, ["leave"], 60_000);
   const state = await control(session, dir, ["start", way, String(START_S)], (START_S + 30) * 1_000);
   report.done(`agent runs by ${way}: process ${state.pid}`);

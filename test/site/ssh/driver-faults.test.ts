@@ -66,6 +66,14 @@ describe.skipIf(!SSHD)("driver: ssh, when the way is broken", () => {
     expect(run.stderr).toMatch(/SITE_UNFIT: .*192\.0\.2\.7.*GatewayPorts.*driver\.forward\.address.*link\.address/s);
   });
 
+  it("listens by itself where sshd listens for its own machine alone", async () => {
+    await configure("loopback", { "driver.forward.address": "127.0.0.2" });
+    const run = await home.run(["endpoint", "start", "loopback"]);
+    expect(run.code, run.stderr).toBe(0);
+    expect((await home.run(["run", "-e", "loopback", "--", "echo", "through"])).stdout).toBe("through\n");
+    await home.run(["endpoint", "stop", "loopback", "--now"]);
+  });
+
   it("work that comes while there is no connection waits for it, and the status says so", async () => {
     const started = await home.run(["endpoint", "start", "site"]);
     expect(started.code, started.stderr).toBe(0);
