@@ -60,6 +60,21 @@ function startsOf(evidence: string): Record<string, number> {
   return Object.fromEntries(starts);
 }
 
+/** A witness whose first attempt does not end by itself, however long a busy machine takes to start the newer agent. */
+const endlessAtFirst = async (file: string, key: string): Promise<string> => {
+  const fs = await import("node:fs");
+  const note = (phase: string) =>
+    fs.appendFileSync(
+      file,
+      `${JSON.stringify({ key, phase, pid: process.pid, at: process.hrtime.bigint().toString() })}\n`,
+    );
+  const first = !fs.existsSync(file);
+  note("start");
+  if (first) await new Promise((resolve) => setTimeout(resolve, 3_600_000));
+  note("end");
+  return key;
+};
+
 const begun = (evidence: string, key: string) => () => readEvidence(evidence).some((line) => line.key === key);
 
 describe("A5: two agents of one endpoint", { timeout: 90_000 }, () => {
@@ -67,8 +82,7 @@ describe("A5: two agents of one endpoint", { timeout: 90_000 }, () => {
     const { stack, farcall, evidence } = await setUp(60_000);
     await stack.kill("agent");
     const older = await startCopy(stack, "older");
-    const run = farcall.function(witness, { name: "witness" });
-    const task = run.submit(evidence, "a", 2_000);
+    const task = farcall.function(endlessAtFirst, { name: "witness" }).submit(evidence, "a");
     await waitFor(begun(evidence, "a"), { what: "its start" });
     const newer = await startCopy(stack, "newer");
     expect(newer.epoch).toBe(older.epoch + 1);
