@@ -31,7 +31,7 @@ export function registerEndpointCommands(program: Command, context: CliContext):
   addSiteCommands(group, context);
   addStatus(group, context);
   addCommand(group, {
-    usage: "script <name>",
+    usage: "script <endpoint>",
     summary: "print exactly what would be submitted to the batch scheduler for a block",
     about: "The command that would get the script goes to stderr. Nothing is submitted.",
     examples: [["farcall endpoint script cluster", "to read it, or to try it by hand"]],
@@ -44,7 +44,7 @@ export function registerEndpointCommands(program: Command, context: CliContext):
     .alias("ls")
     .action((options: { json?: boolean }) => listEndpoints(context, options));
   addCommand(group, {
-    usage: "logs <name>",
+    usage: "logs <endpoint>",
     summary: "print the log of an agent of this machine, or of one that was deployed from it",
     examples: [["farcall endpoint logs -f laptop", "as it is written"]],
   })
@@ -99,7 +99,7 @@ function addConfigure(group: Command, context: CliContext): void {
 
 function addAgentCommands(group: Command, context: CliContext): void {
   addCommand(group, {
-    usage: "start <name>",
+    usage: "start <endpoint>",
     summary: "start the agent of an endpoint of this machine, or of one that was deployed from it",
     examples: [
       ["farcall endpoint start laptop", "in the background"],
@@ -108,12 +108,14 @@ function addAgentCommands(group: Command, context: CliContext): void {
   })
     .option("--foreground", "run it here; its log goes to stderr")
     .option("--take-over", "although an agent on another host still answers for this endpoint")
+    .option("--print-script", "print what would be submitted for a block, as `endpoint script` does, and start nothing")
     .action(async (name: string, options) => {
+      if (options.printScript) return showScript(context, name, options);
       const there = await deployed(context, name);
       await (there ? there.startAtSite(context, there.site, options) : startEndpoint(context, name, options));
     });
   addCommand(group, {
-    usage: "stop <name>",
+    usage: "stop <endpoint>",
     summary: "stop the agent: running tasks end, its blocks are let go",
     examples: [["farcall endpoint stop laptop --now", "running tasks are killed and started again later"]],
   })
@@ -123,7 +125,7 @@ function addAgentCommands(group: Command, context: CliContext): void {
       await (there ? there.stopAtSite(context, there.site, options) : stopEndpoint(context, name, options));
     });
   addCommand(group, {
-    usage: "restart <name>",
+    usage: "restart <endpoint>",
     summary: "start the agent anew; its blocks run on meanwhile",
     examples: [["farcall endpoint restart laptop", "after a change of its configuration, or an upgrade"]],
   }).action(async (name: string, options: { json?: boolean }) => {
@@ -151,7 +153,7 @@ function addStatus(group: Command, context: CliContext): void {
 
 function addLogin(group: Command, context: CliContext): void {
   addCommand(group, {
-    usage: "login <name>",
+    usage: "login <endpoint>",
     summary: "log in at the site of an endpoint with driver: ssh whose agent cannot do so itself",
     about:
       "What the login node asks is asked here: a one-time password, Duo, the key of the host. Nothing of it is kept.",
@@ -161,14 +163,14 @@ function addLogin(group: Command, context: CliContext): void {
 
 function addGatewayCommands(group: Command, context: CliContext): void {
   addCommand(group, {
-    usage: "drain <name>",
+    usage: "drain <endpoint>",
     summary: "let an endpoint finish and take nothing new",
     examples: [["farcall endpoint drain laptop --off", "take that back"]],
   })
     .option("--off", "take work again")
     .action((name: string, options) => drainEndpoint(context, name, options));
   addCommand(group, {
-    usage: "declare-dead <name>",
+    usage: "declare-dead <endpoint>",
     summary: "state that an endpoint's host is gone: what it held is placed again at once",
     about: "Only you can know that. If its workers still run, tasks may run twice. It is written to the audit log.",
     examples: [["farcall endpoint declare-dead cluster --yes", "after the machine was reinstalled"]],
@@ -176,7 +178,7 @@ function addGatewayCommands(group: Command, context: CliContext): void {
     .option("--yes", "do not ask")
     .action((name: string, options) => declareDead(context, name, options));
   addCommand(group, {
-    usage: "delete <name>",
+    usage: "delete <endpoint>",
     summary: "stop and delete an endpoint; its unfinished tasks are cancelled",
     examples: [["farcall endpoint delete laptop --yes", "at the gateway, and its directory here"]],
   })

@@ -40,7 +40,8 @@ function walk(program: Command, words: readonly string[]): Place {
       option = found?.required ? found : undefined;
       continue;
     }
-    const child = positionals === 0 ? command.commands.find((each) => each.name() === word) : undefined;
+    const child =
+      positionals === 0 ? command.commands.find((each) => [each.name(), ...each.aliases()].includes(word)) : undefined;
     if (child) command = child;
     else positionals++;
   }

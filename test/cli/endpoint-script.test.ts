@@ -29,6 +29,9 @@ describe("farcall endpoint script", () => {
     expect(run.stdout).toContain("\nmodule load nodejs\n");
     execFileSync("bash", ["-n"], { input: run.stdout });
     expect(readdirSync(join(dir, "run", "blocks"))).toEqual([]);
+    expect((await home.run(["endpoint", "start", "cluster", "--print-script"])).stdout).toMatch(
+      /^#!\/bin\/bash\n#SBATCH/,
+    );
     const json = await home.json<{ argv: string[]; script: string }>(["endpoint", "script", "cluster"]);
     expect(json.argv).toEqual(["sbatch", "--parsable"]);
     expect(json.script).toContain("launch.sh");

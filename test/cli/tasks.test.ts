@@ -123,6 +123,12 @@ describe("farcall completion", () => {
   const complete = async (...words: string[]) =>
     (await home.run(["__complete", "--", ...words])).stdout.split("\n").filter((line) => line !== "");
 
+  it("completes endpoints where a command takes one", async () => {
+    for (const command of ["status", "start", "logs", "drain"]) {
+      expect(await complete("endpoint", command, "")).toEqual(["asleep", "laptop"]);
+    }
+  });
+
   it("completes commands, their commands, options and the options' values", async () => {
     expect(await complete("t")).toEqual(["tasks"]);
     expect(await complete("tasks", "")).toEqual(expect.arrayContaining(["cancel", "logs", "ls", "retry", "show"]));
@@ -130,6 +136,7 @@ describe("farcall completion", () => {
     expect(await complete("tasks", "ls", "--state", "w")).toEqual(["waiting"]);
     expect(await complete("completion", "")).toEqual(["bash", "fish", "zsh"]);
     expect(await complete("tasks", "ls", "--state", "zzz")).toEqual([]);
+    expect(await complete("tasks", "list", "--wait")).toEqual(["--waiting"]);
   });
 
   it("completes names that the gateway knows", async () => {

@@ -46,7 +46,7 @@ export function addDeploy(group: Command, context: CliContext): void {
 /** `farcall endpoint upgrade` and `remove`: of endpoints that were deployed. */
 export function addSiteCommands(group: Command, context: CliContext): void {
   addCommand(group, {
-    usage: "upgrade <name>",
+    usage: "upgrade <endpoint>",
     summary: "bring a deployed endpoint to this version of Farcall; its blocks run on meanwhile",
     examples: [["farcall endpoint upgrade cluster", "after an upgrade here"]],
   }).action(async (name: string, options: { json?: boolean }) => {
@@ -54,7 +54,7 @@ export function addSiteCommands(group: Command, context: CliContext): void {
     await there.upgradeAtSite(context, there.site, options);
   });
   addCommand(group, {
-    usage: "remove <name>",
+    usage: "remove <endpoint>",
     summary: "stop a deployed endpoint and delete it, at its site and at the gateway",
     examples: [["farcall endpoint remove cluster --yes", "its unfinished tasks are cancelled"]],
   })
