@@ -12,7 +12,7 @@ import { runOnParsl } from "./parsl.ts";
 import { BLOCKS, runOnPool, WORKERS_PER_BLOCK } from "./pool.ts";
 import { comparison, drawTrace } from "./replays.ts";
 
-const HELP = `npm run bench:elasticity -- [--json] [--quick] [--scale 0.5] [--provider local|slurm] [--idle short|adapted] [--svg FILE] [--parsl]
+const HELP = `npm run bench:elasticity -- [--json] [--quick] [--scale 0.8] [--provider local|slurm] [--idle short|adapted] [--svg FILE] [--parsl]
 npm run bench:elasticity -- --model-only [--trace NAME --svg FILE]
 
 Runs 20, 1, 20 and 1 tasks of 100, 50, 100 and 50 s, times the scale, on ${BLOCKS} blocks of ${WORKERS_PER_BLOCK} workers: once with all
@@ -35,7 +35,7 @@ const { values } = parseArgs({
     help: { type: "boolean", default: false },
   },
 });
-const scale = positive("--scale", values.scale ?? (values.quick ? "0.2" : "0.5"));
+const scale = positive("--scale", values.scale ?? (values.quick ? "0.2" : "0.8"));
 const log = (line: string) => process.stderr.write(`${line}\n`);
 
 if (values.help) console.log(HELP);

@@ -71,6 +71,7 @@ export function traces(): Trace[] {
       })),
       queueWaitMs: about(2 * MINUTE),
       ...large,
+      stepMs: 5_000,
     },
     {
       name: "long tail",
