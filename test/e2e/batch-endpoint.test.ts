@@ -67,7 +67,7 @@ describe("an endpoint at a stand-in for Slurm, end to end", () => {
     expect(await task).toBe(3);
   }, 90_000);
 
-  it("B5: a block that is preempted without a warning: its task runs again, and no attempt is counted", async () => {
+  it("B5: a block that is preempted without a warning: its task runs again, free of charge, and says why", async () => {
     const task = farcall
       .function(witness, { name: "work" })
       .with({ maxAttempts: 1 })
@@ -77,6 +77,8 @@ describe("an endpoint at a stand-in for Slurm, end to end", () => {
     expect(await task).toBe("preempted");
     const { starts, overlaps } = judge(readEvidence(evidence));
     expect([starts.get("preempted"), overlaps]).toEqual([2, []]);
+    const { attempts } = await farcall.tasks.get(task.id);
+    expect(attempts.map(({ reason }) => reason)).toEqual(["PREEMPTED", null]);
   }, 90_000);
 
   it("B6: a job that the scheduler starts again under the same id is a new incarnation, and does the work", async () => {
