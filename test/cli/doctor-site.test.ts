@@ -95,7 +95,8 @@ describe("of a compute node", () => {
   });
 });
 
-describe("farcall doctor", () => {
+// Where Slurm is installed and does not run its commands take their time.
+describe("farcall doctor", { timeout: 120_000 }, () => {
   let home: CliHome;
   beforeAll(async () => {
     home = await createCliHome();

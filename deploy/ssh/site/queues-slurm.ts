@@ -2,7 +2,8 @@
 import { durationOf, least, number, type Queue, type QueueFacts, words } from "./queue.ts";
 
 /** What is asked; the answers are cut at lines of `--`. */
-export const SLURM_SCRIPT = `sinfo -h -o '%P|%l|%D|%c|%m|%G|%a'
+// A controller that does not answer one command makes each of the others wait, too.
+export const SLURM_SCRIPT = `sinfo -h -o '%P|%l|%D|%c|%m|%G|%a' || exit 0
 echo --
 sacctmgr -nP show assoc "user=$(id -un)" format=account 2>/dev/null
 echo --
