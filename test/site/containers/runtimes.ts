@@ -20,7 +20,7 @@ export const MISSING: Readonly<Record<TestedRuntime, string | undefined>> = {
 export type Ready = {
   dir: string;
   image: string;
-  /** Ids of the containers that the runtime itself knows, one a line. */
+  /** Ids of the containers that run, as the runtime itself says, one a line. */
   containers(): string;
   stop(): Promise<void>;
 };
@@ -51,7 +51,7 @@ export async function readyRuntime(runtime: Container["runtime"] & TestedRuntime
   return {
     dir,
     image: name,
-    containers: () => ("run" in made ? made.run("ps", "-a", "-q") : made.containers()),
+    containers: () => ("run" in made ? made.run("ps", "-q") : made.containers()),
     async stop() {
       await made.stop();
       restore();

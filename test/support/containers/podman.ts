@@ -17,7 +17,7 @@ export function importPodmanImage(dir: string, { root, name }: { root: string; n
   execFileSync("sh", ["-c", `tar -C "$1" -c . | podman import - "$2"`, "sh", root, name], { stdio: "ignore" });
   return {
     env: { CONTAINERS_CONF: conf },
-    containers: () => execFileSync("podman", ["ps", "-a", "-q"], { encoding: "utf8" }),
+    containers: () => execFileSync("podman", ["ps", "-q"], { encoding: "utf8" }),
     stop: () => void spawnSync("podman", ["rmi", "--force", name]),
   };
 }
