@@ -18,6 +18,8 @@ export function parseTemplate(template: string): Part[] {
   let unsure: string | undefined;
   let text = "";
   let at = 0;
+  /** where the last escape outside of quotes ended */
+  let escaped = -1;
 
   const level = () => levels[levels.length - 1] as Level;
   const placeholder = (quotes: "" | '"' | "'"): boolean => {
@@ -57,7 +59,9 @@ export function parseTemplate(template: string): Part[] {
   };
   /** `$…` and backticks, which mean the same outside and inside double quotes. */
   const expansion = (): boolean => {
-    if (template.startsWith("$((", at)) {
+    // The shell's own number: what follows begins nothing with its second sign.
+    if (template.startsWith("$$", at)) copy(2);
+    else if (template.startsWith("$((", at)) {
       if (/["'\\`(]/.test(skip("$((", "))", "in an arithmetic expansion")))
         unsure = "after a nested arithmetic expansion";
     } else if (template.startsWith("$(", at)) {
@@ -74,13 +78,19 @@ export function parseTemplate(template: string): Part[] {
   const bare = () => {
     const char = template[at] as string;
     const before = at === 0 ? " " : (template[at - 1] as string);
-    if (char === "\\") copy(2);
-    else if (char === "'") single();
+    if (char === "\\") {
+      copy(2);
+      escaped = at;
+    } else if (char === "'") single();
     else if (char === '"') {
       copy(1);
       levels.push("double");
-    } else if (char === "#" && WORD_BREAK.test(before)) skip("#", "\n", "in a comment");
-    else if (template.startsWith("<<", at)) {
+    } else if (char === "#" && WORD_BREAK.test(before)) {
+      // An escaped character is a word's; what ends a line or a `$(…)` may stand in one.
+      if (before === (at === escaped ? "\n" : ")")) unsure = "after a # that may begin a comment";
+      if (at === escaped || before === ")") copy(1);
+      else skip("#", "\n", "in a comment");
+    } else if (template.startsWith("<<", at)) {
       if (template[at + 2] !== "<") unsure = "after the beginning of a here-document (<<)";
       copy(3);
     } else if (char === "(") {

@@ -77,9 +77,25 @@ describe("a command's template", () => {
     ["a quoted parameter expansion", 'echo "${x:-"{v}"}"'],
     ["a comment", "echo 1 # {v}\n"],
     ["bash's $'…'", "echo $'\\'' {v}"],
+    ["what an escaped end of line may have made a comment", "echo a\\\n#\"\n'{v}'"],
+    ["what the end of $(…) may have made a comment", "echo $(echo a)#\"\n'{v}'"],
     ["a case in parentheses", 'echo "$(case a in a) echo {v};; esac)"'],
   ])("refuses a value in %s", (_, template) => {
     expect(() => fillTemplate(template, { v: "1" })).toThrow(/no quoting is safe/);
+  });
+
+  it("knows that an escaped character begins no comment", () => {
+    for (const char of [";", "(", ")", "&", " "]) {
+      const script = fillTemplate(`printf %s \\${char}#"\n'{v}"`, { v: "$(echo canary)" });
+      for (const shell of shells) expect(sh(script, shell).stdout).toBe(`${char}#\n'$(echo canary)`);
+    }
+  });
+
+  it("knows that $$ is a number, and what follows it no expansion", () => {
+    for (const shell of shells) {
+      const { stdout } = sh(fillTemplate(`printf %s "$$( {v}"`, { v: "$(echo canary)" }), shell);
+      expect(stdout).toMatch(/^\d+\( \$\(echo canary\)$/);
+    }
   });
 
   it("names a field that is missing, and how to write braces", () => {

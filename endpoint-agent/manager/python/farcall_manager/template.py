@@ -88,6 +88,8 @@ class _Parser:
         self.parts, self.text, self.levels = [], [], ["top"]
         #: why placeholders from here on cannot be placed with certainty
         self.unsure = None
+        #: where the last escape outside of quotes ended
+        self.escaped = -1
 
     def parse(self):
         while self.at < len(self.template):
@@ -146,7 +148,10 @@ class _Parser:
 
     def expansion(self):
         """`$…` and backticks, which mean the same outside and inside double quotes."""
-        if self.begins("$(("):
+        if self.begins("$$"):
+            # The shell's own number: what follows begins nothing with its second sign.
+            self.copy(2)
+        elif self.begins("$(("):
             if re.search(r"[\"'\\`(]", self.skip("$((", "))", "in an arithmetic expansion")):
                 self.unsure = "after a nested arithmetic expansion"
         elif self.begins("$("):
@@ -167,13 +172,20 @@ class _Parser:
         before = " " if self.at == 0 else self.template[self.at - 1]
         if char == "\\":
             self.copy(2)
+            self.escaped = self.at
         elif char == "'":
             self.single()
         elif char == '"':
             self.copy(1)
             self.levels.append("double")
         elif char == "#" and WORD_BREAK.match(before):
-            self.skip("#", "\n", "in a comment")
+            # An escaped character is a word's; what ends a line or a `$(…)` may stand in one.
+            if before == ("\n" if self.at == self.escaped else ")"):
+                self.unsure = "after a # that may begin a comment"
+            if self.at == self.escaped or before == ")":
+                self.copy(1)
+            else:
+                self.skip("#", "\n", "in a comment")
         elif self.begins("<<"):
             if self.template[self.at + 2:self.at + 3] != "<":
                 self.unsure = "after the beginning of a here-document (<<)"
