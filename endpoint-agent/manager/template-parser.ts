@@ -59,9 +59,11 @@ export function parseTemplate(template: string): Part[] {
   };
   /** `$…` and backticks, which mean the same outside and inside double quotes. */
   const expansion = (): boolean => {
-    // The shell's own number: what follows begins nothing with its second sign.
-    if (template.startsWith("$$", at)) copy(2);
-    else if (template.startsWith("$((", at)) {
+    if (template.startsWith("$$", at)) {
+      copy(2);
+      // Its second sign begins an expansion to bash, and none to dash.
+      if (/[({'"]/.test(template[at] ?? "")) unsure = "after $$ and what may be an expansion";
+    } else if (template.startsWith("$((", at)) {
       if (/["'\\`(]/.test(skip("$((", "))", "in an arithmetic expansion")))
         unsure = "after a nested arithmetic expansion";
     } else if (template.startsWith("$(", at)) {

@@ -149,8 +149,10 @@ class _Parser:
     def expansion(self):
         """`$…` and backticks, which mean the same outside and inside double quotes."""
         if self.begins("$$"):
-            # The shell's own number: what follows begins nothing with its second sign.
             self.copy(2)
+            # Its second sign begins an expansion to bash, and none to dash.
+            if self.template[self.at:self.at + 1] in ("(", "{", "'", '"'):
+                self.unsure = "after $$ and what may be an expansion"
         elif self.begins("$(("):
             if re.search(r"[\"'\\`(]", self.skip("$((", "))", "in an arithmetic expansion")):
                 self.unsure = "after a nested arithmetic expansion"
