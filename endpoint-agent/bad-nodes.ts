@@ -17,7 +17,7 @@ export type BadNodesOptions = {
   windowMs?: number;
   /** how long a node is excluded */
   excludeMs?: number;
-  /** nodes excluded at once; the one whose time ends first makes room */
+  /** nodes excluded at once; the one whose time ends first makes room. 0: none ever is */
   most?: number;
 };
 
@@ -41,7 +41,7 @@ export function createBadNodes(options: BadNodesOptions = {}): BadNodes {
   };
   return {
     failed(node, reason, now) {
-      if (!PLAIN_NAME.test(node)) return false;
+      if (most === 0 || !PLAIN_NAME.test(node)) return false;
       expire(now);
       const recent = [...(failures.get(node) ?? []).filter((at) => now - at < windowMs), now];
       failures.delete(node);

@@ -1,6 +1,5 @@
 /** What the agent has of its blocks, and what they need of it. */
 import type { Heartbeat } from "../protocol/messages.ts";
-import type { BadNodes } from "./bad-nodes.ts";
 import type { BlockFiles } from "./block-files.ts";
 import type { BlockEnd } from "./block-steps.ts";
 import type { Breaker } from "./breaker.ts";
@@ -19,7 +18,6 @@ export type BlocksOptions = {
   journal: Journal;
   managers: Pick<Managers, "of">;
   breaker: Breaker;
-  badNodes?: BadNodes;
   log: Log;
   /** tasks that want slots, by resource class */
   demand(): Record<string, number>;

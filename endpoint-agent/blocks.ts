@@ -21,7 +21,9 @@ const EXPLAIN_MS = 300_000;
 
 /** Takes over the journal's blocks and begins to look after them. */
 export function createBlocks(options: BlocksOptions): Blocks {
-  const { provider, files, journal, managers, breaker, badNodes = createBadNodes(), log, settings } = options;
+  const { provider, files, journal, managers, breaker, log, settings } = options;
+  // Where there is one node, nothing comes up elsewhere: the breaker alone holds back.
+  const badNodes = createBadNodes(settings.provider.type === "local" ? { most: 0 } : {});
   const { policy } = settings;
   const blocks = new Map<string, Block>();
   let begun = false;
@@ -129,13 +131,13 @@ export function createBlocks(options: BlocksOptions): Blocks {
     evaluate();
   };
 
-  /** Its node is to blame, and once for each block: the block would go on for ever to get work that it cannot do. */
-  const blame = (manager: Manager, reason: string) => {
-    const { block: id, node, host } = manager.hello;
+  /** It counts once for each node of a block: the block would go on for ever to get work that it cannot do. `from`: the node, if that is to blame. */
+  const blame = (manager: Manager, reason: string, from?: string) => {
+    const { block: id, node } = manager.hello;
     const block = blocks.get(id);
     if (!block || block.failedNodes.has(node)) return;
     block.failedNodes.add(node);
-    growth.failed(reason, host);
+    growth.failed(reason, from);
     options.onChange();
     void check();
   };
@@ -212,7 +214,8 @@ export function createBlocks(options: BlocksOptions): Blocks {
       breaker.succeeded();
     },
     isExcluded: (node) => badNodes.isExcluded(node, uptimeMs()),
-    broken: blame,
+    broken: (manager, reason) => blame(manager, reason, manager.hello.host),
+    // Not its node's failure: else each block that comes up there would prolong what keeps it out.
     unwelcome: (manager) => blame(manager, `its node ${manager.hello.host} is excluded`),
     close({ force }) {
       closed = true;

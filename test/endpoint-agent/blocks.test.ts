@@ -2,7 +2,6 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
-import { createBadNodes } from "../../endpoint-agent/bad-nodes.ts";
 import type { BlockFiles } from "../../endpoint-agent/block-files.ts";
 import { createBlocks } from "../../endpoint-agent/blocks.ts";
 import { createBreaker, FAILURES_TO_OPEN } from "../../endpoint-agent/breaker.ts";
@@ -74,7 +73,6 @@ async function setUp(policy: Record<string, unknown>, journalFile?: string) {
     remove: () => {},
   };
   const breaker = createBreaker({ firstWaitMs: 10, openWaitMs: 400, maxWaitMs: 1_000, random: () => 0 });
-  const badNodes = createBadNodes();
   const start = () => {
     const blocks = createBlocks({
       settings: settle(EndpointConfig.parse({ name: "x", policy: { workersPerNode: 1, ...policy } })),
@@ -83,7 +81,6 @@ async function setUp(policy: Record<string, unknown>, journalFile?: string) {
       journal,
       managers: { of: (block: string) => managers.filter(({ hello }) => hello.block === block) } as never,
       breaker,
-      badNodes,
       log: { debug() {}, info() {}, warn() {}, error() {}, fatal() {} } as never,
       demand: () => demand,
       onChange: () => {},
@@ -92,7 +89,7 @@ async function setUp(policy: Record<string, unknown>, journalFile?: string) {
     cleanup.push(() => blocks.stop());
     return blocks;
   };
-  return { start, journal, demand, gone, managers, breaker, badNodes, ...fake };
+  return { start, journal, demand, gone, managers, breaker, ...fake };
 }
 
 describe("blocks", () => {
@@ -145,6 +142,18 @@ describe("blocks", () => {
     });
     expect(state.submits).toBe(FAILURES_TO_OPEN);
     expect(blocks.trouble).toContain("exit code 1");
+  });
+
+  it("B15: where all blocks are this machine's own, it is not left out: the breaker holds back, and tries again", async () => {
+    const { start, demand, jobs } = await setUp({ maxBlocks: 1 });
+    const blocks = start();
+    demand["1c0m0g"] = 1;
+    blocks.evaluate();
+    await until("it is submitted", () => jobs.size === 1);
+    const block = blocks.summary()[0]?.id ?? "";
+    for (let node = 0; node < 3; node++) blocks.broken(testManager({ block, node }), "the disk is full");
+    expect(blocks.failing()?.failures).toBe(3);
+    expect([blocks.isExcluded("here"), blocks.excludedNodes()]).toEqual([false, []]);
   });
 
   it("B12: a submission whose answer was lost is found and adopted, not repeated", async () => {

@@ -72,6 +72,17 @@ describe("where blocks are asked for", () => {
     expect(of.blocks.failing()?.failures).toBe(1);
   });
 
+  it("B15: what comes up on an excluded node does not prolong the exclusion", async () => {
+    const of = await start();
+    of.wait(1);
+    await until("it is there", () => of.blocks.count === 1);
+    const block = of.blocks.summary()[0]?.id ?? "";
+    for (let node = 0; node < 3; node++) of.blocks.broken(testManager({ block, node }), "no worker starts");
+    for (let node = 3; node < 6; node++) of.blocks.unwelcome(testManager({ block, node }));
+    expect(of.blocks.failing()).toMatchObject({ failures: 6, reason: "its node here is excluded" });
+    expect(of.blocks.excludedNodes()).toMatchObject([{ node: "here", reason: "no worker starts" }]);
+  });
+
   it("NODE_FAIL: a lost block takes no place: another is asked for at once, and the first stays until it is certainly over", async () => {
     await standIn.stop();
     bench.close();

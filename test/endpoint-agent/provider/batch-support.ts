@@ -2,7 +2,6 @@
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createBadNodes } from "../../../endpoint-agent/bad-nodes.ts";
 import type { BlockFiles } from "../../../endpoint-agent/block-files.ts";
 import { createBlocks } from "../../../endpoint-agent/blocks.ts";
 import { createBreaker } from "../../../endpoint-agent/breaker.ts";
@@ -125,7 +124,6 @@ export async function openBlocks(
     secretOf: () => "secret",
     remove: () => {},
   };
-  const badNodes = createBadNodes();
   const log = (level: string) => (facts: object, text: string) =>
     void bench.logged.push({ level, text, facts: facts as Record<string, unknown> });
   // As the engine's own is, so that both know the same places.
@@ -142,7 +140,6 @@ export async function openBlocks(
     files,
     journal,
     managers: { of: (block: string) => managers.filter(({ hello }) => hello.block === block) } as never,
-    badNodes,
     breaker: createBreaker({ firstWaitMs: 20, openWaitMs: 60_000, maxWaitMs: 60_000, random: () => 0 }),
     log: { debug: log("debug"), info: log("info"), warn: log("warn"), error: log("error"), fatal() {} } as never,
     demand: () => demand,
@@ -151,7 +148,6 @@ export async function openBlocks(
   });
   return {
     blocks,
-    badNodes,
     provider,
     demand,
     managers,
