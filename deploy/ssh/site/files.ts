@@ -50,7 +50,13 @@ export PATH
 NODE_COMPILE_CACHE=${quote(`${places.data}/node-compile-cache`)}
 export NODE_COMPILE_CACHE
 ${init.join("\n")}
-run() { ${command} 3>&-; }
+run() {
+  ${command} 3>&- &
+  # It is named before \`stop\` is looked for, so that whoever writes \`stop\` and looks for it then misses nothing.
+  echo $! >starting
+  [ ! -e stop ] || kill $!
+  wait $!
+}
 # By itself it becomes the agent, so that systemd's signals reach it.
 [ "$1" = forever ] || exec ${command} 3>&-
 wait=1

@@ -15,7 +15,10 @@ field() { sed -n "s/.*\"$1\":\"\{0,1\}\([^\",}]*\).*/\1/p" agent.pid 2>/dev/null
 running() {
   pid=$(field pid)
   [ -n "$pid" ] && [ "$(field bootId)" = "$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)" ] || return 1
-  [ "$(sed 's/.*) //' "/proc/$pid/stat" 2>/dev/null | cut -d ' ' -f 20)" = "$(field startTime)" ]
+  # shellcheck disable=SC2046
+  set -- $(sed 's/.*) //' "/proc/$pid/stat" 2>/dev/null)
+  # One that has ended is listed until its parent has waited for it.
+  [ "$1" != Z ] && [ "${20}" = "$(field startTime)" ]
 }
 wait_gone() {
   left=$1
@@ -33,6 +36,12 @@ end_with() {
   # The second signal says: do not wait for running tasks.
   if [ "$2" = now ]; then sleep 1; kill -"$signal" "$pid" 2>/dev/null; fi
   if wait_gone "$3"; then echo state=stopped; else echo state=stopping; return 3; fi
+}
+# One that is starting again just now holds no agent.pid yet, and would run although it was told to stop.
+end_starting() {
+  running && return
+  pid=$(cat starting 2>/dev/null)
+  [ -n "$pid" ] && grep -qF "$directory" "/proc/$pid/cmdline" 2>/dev/null && kill "$pid" 2>/dev/null
 }
 start_systemd() {
   mkdir -p "$HOME/.config/systemd/user" &&
@@ -82,6 +91,7 @@ start)
 stop)
   # For the shell that starts a crashed agent again, and may just be waiting to.
   : >stop
+  end_starting
   if [ "$2" = now ]; then end_with TERM now 20; else end_with TERM later 600; fi
   ended=$?
   if [ "$(cat started 2>/dev/null)" = systemd ] && [ $ended = 0 ]; then
@@ -94,6 +104,7 @@ logs) tail -n "$2" agent.log ;;
 follow) exec tail -n "$2" -f agent.log ;;
 remove)
   : >stop
+  end_starting
   end_with TERM now 20 || exit 3
   if [ "$(cat started 2>/dev/null)" = systemd ]; then systemctl --user disable --now "$service" >/dev/null 2>&1; fi
   rm -f "$HOME/.config/systemd/user/$service"

@@ -74,14 +74,20 @@ describe.skipIf(!SSHD)("farcall endpoint deploy, on a real sshd", () => {
     const agent = async () =>
       (await home.json<{ site: { pid?: number; state: string } }>(["endpoint", "status", "site"])).site;
     const crash = async () => process.kill((await agent()).pid as number, "SIGKILL");
+    const launchers = () =>
+      processesUnder(join(sshd.home, ".local"), "pid")
+        .filter((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("launch.sh"))
+        .map(Number);
     const first = (await agent()).pid;
     await crash();
     await expect.poll(async () => (await agent()).pid ?? first).not.toBe(first);
+    // The shell that would start it again is held, so that the word to stop comes before it does, however slow this is.
+    const [launcher] = launchers();
+    process.kill(launcher as number, "SIGSTOP");
     await crash();
     expect(await home.json(["endpoint", "stop", "site"])).toMatchObject({ state: "not-running" });
-    // The shell that would start it again ends instead.
-    const launchers = () =>
-      processesUnder(join(sshd.home, ".local")).filter((command) => command.includes("launch.sh"));
+    process.kill(launcher as number, "SIGCONT");
+    // It ends instead.
     await expect.poll(launchers).toEqual([]);
     expect((await agent()).state).toBe("not-running");
     expect(await home.json(["endpoint", "start", "site"])).toMatchObject({ state: "started" });
