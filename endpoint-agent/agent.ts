@@ -4,8 +4,7 @@ import type { LeaseHeader } from "../protocol/batch.ts";
 import type { ErrorBody } from "../protocol/errors.ts";
 import type { HeldLease, WorkMessage } from "../protocol/messages.ts";
 import { createAdoption } from "./adoption.ts";
-import type { BlockEnd } from "./block-steps.ts";
-import type { Blocks } from "./blocks.ts";
+import type { Blocks, BlocksOptions } from "./blocks.ts";
 import { uptimeMs } from "./clock.ts";
 import type { Settings } from "./config.ts";
 import type { Connection } from "./connection.ts";
@@ -19,7 +18,7 @@ import { createTaskTable } from "./held-task.ts";
 import type { Epoch } from "./hello.ts";
 import { createInbound } from "./inbound.ts";
 import { createIntake } from "./intake.ts";
-import { createInterchange, type Interchange } from "./interchange.ts";
+import { createInterchange } from "./interchange.ts";
 import type { Journal } from "./journal.ts";
 import { createJournalWatch } from "./journal-watch.ts";
 import { createJournaledOutbox } from "./journaled-outbox.ts";
@@ -34,14 +33,7 @@ import { unstick } from "./unstick.ts";
 import { createUploads } from "./uploads.ts";
 import { createWorkEnds } from "./work-ends.ts";
 
-export type BlocksParts = {
-  managers: Managers;
-  demand(): Record<string, number>;
-  runs: Interchange["runs"];
-  onGone(block: string, end: BlockEnd): boolean;
-  onExplained(block: string, end: Pick<BlockEnd, "cause" | "reason">): void;
-  onChange(): void;
-};
+export type BlocksParts = Pick<BlocksOptions, "demand" | "runs" | "onGone" | "onChange"> & { managers: Managers };
 
 export type AgentOptions = {
   endpoint: string;
@@ -173,7 +165,6 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     managers,
     demand: () => demandOf(pull.waiting, interchange, ends.returning),
     runs: interchange.runs,
-    onExplained: (block, how) => ends.blockExplained(block, how),
     onGone(block, how) {
       adoption.gone(block);
       return ends.blockGone(block, how);

@@ -17,7 +17,11 @@ import type { Settings } from "./config.ts";
 import type { Journal } from "./journal.ts";
 import type { Log } from "./log.ts";
 import type { Managers } from "./managers.ts";
-import type { JobId, JobStatus, Provider, TakenCause } from "./provider/port.ts";
+import type { JobId, JobStatus, Provider } from "./provider/port.ts";
+import type { TellWhy } from "./work-ends.ts";
+
+/** A block that is gone, of which it is still asked why: its managers were told to go before the scheduler said it. */
+export type Unexplained = { job: JobId; until: number; tell: TellWhy };
 
 export type WatchParts = {
   blocks: Map<string, Block>;
@@ -29,8 +33,7 @@ export type WatchParts = {
   breaker: Breaker;
   log: Log;
   closed(): boolean;
-  /** blocks that are gone, of which it is still asked why */
-  unexplained: Map<string, { job: JobId; until: number }>;
+  unexplained: Set<Unexplained>;
   acts: {
     drain(block: Block, why: string): void;
     cancel(block: Block, options: { force: boolean }): void;
@@ -40,7 +43,6 @@ export type WatchParts = {
     /** it has a node that has failed */
     failed(reason: string, node?: string): void;
     changed(): void;
-    explained?: ((block: string, end: { cause: TakenCause; reason: string }) => void) | undefined;
   };
 };
 
@@ -134,10 +136,10 @@ export function createWatch(parts: WatchParts): () => Promise<void> {
   };
 
   const explain = (status: Map<JobId, JobStatus> | undefined) => {
-    for (const [block, { job, until }] of parts.unexplained) {
-      const known = status?.get(job);
-      if (known?.cause) acts.explained?.(block, { cause: known.cause, reason: known.reason ?? "it has ended" });
-      if (known?.cause || uptimeMs() > until) parts.unexplained.delete(block);
+    for (const one of parts.unexplained) {
+      const known = status?.get(one.job);
+      if (known?.cause) one.tell({ cause: known.cause, reason: known.reason ?? "it has ended" });
+      if (known?.cause || uptimeMs() > one.until) parts.unexplained.delete(one);
     }
   };
 
@@ -149,7 +151,7 @@ export function createWatch(parts: WatchParts): () => Promise<void> {
       await look(block).catch((err) => log.debug({ err, block: block.id }, "its job is not known yet"));
     }
     const jobs = [...blocks.values()].filter((block) => block.job !== null);
-    const ids = [...jobs.map((block) => block.job as string), ...[...parts.unexplained.values()].map(({ job }) => job)];
+    const ids = [...jobs.map((block) => block.job as string), ...[...parts.unexplained].map(({ job }) => job)];
     const status = ids.length === 0 ? undefined : await provider.status(ids);
     explain(status);
     if (blocks.size > 0 && (await files.answers?.()) === false) return;

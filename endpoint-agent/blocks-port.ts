@@ -10,6 +10,7 @@ import type { Manager } from "./manager.ts";
 import type { Managers } from "./managers.ts";
 import type { Provider } from "./provider/port.ts";
 import type { Snapshot } from "./scaler.ts";
+import type { TellWhy } from "./work-ends.ts";
 
 export type BlocksOptions = {
   settings: Pick<Settings, "policy" | "node" | "provider">;
@@ -23,11 +24,8 @@ export type BlocksOptions = {
   demand(): Record<string, number>;
   /** how long they run */
   runs?(): NonNullable<Snapshot["runs"]>;
-  /** its end is proven: what its managers had is lost, or was taken, which is nobody's fault. True: why is to be asked */
-  // biome-ignore lint/suspicious/noConfusingVoidType: nothing is the same as no
-  onGone(block: string, end: BlockEnd): boolean | void;
-  /** the scheduler has said why it ended */
-  onExplained?(block: string, end: Pick<BlockEnd, "cause" | "reason">): void;
+  /** its end is proven: what its managers had is lost, or was taken, which is nobody's fault. Why is to be asked for what it returns */
+  onGone(block: string, end: BlockEnd): TellWhy | undefined;
   /** there is something new to tell of them */
   onChange(): void;
 };

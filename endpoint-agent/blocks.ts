@@ -3,7 +3,7 @@ import { createBadNodes } from "./bad-nodes.ts";
 import { adoptedBlock, type Block, endOf, snapshotOf, summaryOfBlock } from "./block.ts";
 import { createGrowth } from "./block-growth.ts";
 import { endOfBlock, enter, isUnwanted } from "./block-steps.ts";
-import { createWatch } from "./block-watch.ts";
+import { createWatch, type Unexplained } from "./block-watch.ts";
 import type { Blocks, BlocksOptions } from "./blocks-port.ts";
 import { failingOf } from "./breaker.ts";
 import { uptimeMs, wallTime } from "./clock.ts";
@@ -34,8 +34,7 @@ export function createBlocks(options: BlocksOptions): Blocks {
   let idleDueAt: number | undefined;
   let timer: NodeJS.Timeout | undefined;
   const waiters: (() => void)[] = [];
-  /** gone; its managers were told to go before the scheduler said why */
-  const unexplained = new Map<string, { job: string; until: number }>();
+  const unexplained = new Set<Unexplained>();
 
   for (const record of journal.state.blocks.values()) {
     begun = true;
@@ -122,8 +121,8 @@ export function createBlocks(options: BlocksOptions): Blocks {
       growth.failed(end.reason, block.nodes === 1 ? (known.node ?? first?.host) : first?.host);
       for (const { host, reason } of more) badNodes.failed(host, reason, uptimeMs());
     }
-    const ask = options.onGone(block.id, end) === true && block.job !== null;
-    if (ask) unexplained.set(block.id, { job: block.job as string, until: uptimeMs() + EXPLAIN_MS });
+    const tell = options.onGone(block.id, end);
+    if (tell && block.job !== null) unexplained.add({ job: block.job, until: uptimeMs() + EXPLAIN_MS, tell });
     options.onChange();
     files.remove(block.id);
     journal.note([{ kind: "block-gone", id: block.id }]);
@@ -160,7 +159,6 @@ export function createBlocks(options: BlocksOptions): Blocks {
       gaveUp: growth.gaveUp,
       failed: growth.failed,
       changed: options.onChange,
-      explained: options.onExplained,
     },
   });
   const check = oneAtATime(async () => {

@@ -30,9 +30,11 @@ export function unbegunEntry(task: HeldTask, block: string): ResultEntry {
 
 /** A task whose block the site ended: that is recorded, and counts against nothing but its own budget (DESIGN.md, placement). */
 export function takenEntry(task: HeldTask, { block, end }: { block: string; end: BlockEnd }): ResultEntry {
-  if (task.spec?.atMostOnce && !task.granted) return returnedEntry(task);
+  const failure = takenFailure(block, end);
+  // With the failure: it is not the task's doing, however often it is handed out to no end.
+  if (task.spec?.atMostOnce && !task.granted) return { ...returnedEntry(task), failure };
   // Whether it had begun is not known, which counts as a start (PROTOCOL.md rule 11).
-  return { id: task.id, lease: task.lease, outcome: "returned", failure: takenFailure(block, end), length: 0, block };
+  return { id: task.id, lease: task.lease, outcome: "returned", failure, length: 0, block };
 }
 
 /** Why the site ended a block, as the history of a task has it. */

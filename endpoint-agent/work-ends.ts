@@ -19,14 +19,15 @@ export type WorkEndsParts = {
   turn(): void;
 };
 
+/** Completes attempts that the gateway has without the reason. */
+export type TellWhy = (why: Pick<BlockEnd, "cause" | "reason">) => void;
+
 export type WorkEnds = {
   end(tasks: readonly HeldTask[], entryOf: (task: HeldTask) => ResultEntry): void;
   /** Hands back all that has not been placed. */
   returnQueued(): void;
-  /** The end of a block is proven. True when it is still to be told why the site ended it. */
-  blockGone(block: string, end: BlockEnd): boolean;
-  /** The scheduler has said why. */
-  blockExplained(block: string, end: Pick<BlockEnd, "cause" | "reason">): void;
+  /** The end of a block is proven. Returns what to tell why the site ended it, if that is still to be asked. */
+  blockGone(block: string, end: BlockEnd): TellWhy | undefined;
   /** Ends the tasks of managers that died while their block goes on, or, as `lostEnd` tells, is lost. */
   buryDead(lostEnd: (block: string) => BlockEnd | undefined): void;
   /** A manager hands back what ran on it, as its node is being taken away: why, only the scheduler can tell. */
@@ -62,14 +63,17 @@ export function createWorkEnds({ interchange, outbox, managers, turn }: WorkEnds
     turn();
   };
 
-  /** The gateway has their attempts without the reason; this completes them. */
-  const explain = (block: string, how: Pick<BlockEnd, "cause" | "reason">) => {
-    const failure = takenFailure(block, how);
-    for (const { id, lease } of untold.get(block) ?? []) {
-      outbox.addResult({ id, lease, outcome: "returned", failure, length: 0, block }, NOTHING);
-    }
+  const tellWhyOf = (block: string): TellWhy | undefined => {
+    const tasks = untold.get(block);
     untold.delete(block);
-    turn();
+    if (tasks === undefined) return undefined;
+    return (why) => {
+      const failure = takenFailure(block, why);
+      for (const { id, lease } of tasks) {
+        outbox.addResult({ id, lease, outcome: "returned", failure, length: 0, block }, NOTHING);
+      }
+      turn();
+    };
   };
 
   return {
@@ -82,10 +86,11 @@ export function createWorkEnds({ interchange, outbox, managers, turn }: WorkEnds
           return unbegun(manager, task) ? unbegunEntry(task, block) : lostEntry(task, { block, reason: how.reason });
         });
       }
-      if (how.cause) explain(block, how);
-      return untold.has(block);
+      const tellWhy = tellWhyOf(block);
+      if (!how.cause) return tellWhy;
+      tellWhy?.(how);
+      return undefined;
     },
-    blockExplained: explain,
     buryDead(lostEnd) {
       for (const { manager, tasks } of managers.takeDead()) {
         const { block, node } = manager.hello;
@@ -135,9 +140,9 @@ export function createWorkEnds({ interchange, outbox, managers, turn }: WorkEnds
   };
 }
 
-/** A start that was reported is an attempt, however soon the manager died of whatever it was. */
-function unbegun(manager: Manager, task: HeldTask): boolean {
-  return diedAtOnce(manager) && !task.started;
+/** A start that was reported is an attempt, however soon the manager died of whatever it was; one of an earlier agent may have been. */
+function unbegun(manager: Manager, { started, spec }: HeldTask): boolean {
+  return diedAtOnce(manager) && !started && spec !== undefined;
 }
 
 const NOTHING = new Uint8Array(0);

@@ -9,6 +9,7 @@ import { EndpointConfig, settle } from "../../endpoint-agent/config.ts";
 import { type Journal, openJournal } from "../../endpoint-agent/journal.ts";
 import type { Manager } from "../../endpoint-agent/manager.ts";
 import type { JobStatus, Provider } from "../../endpoint-agent/provider/port.ts";
+import type { TellWhy } from "../../endpoint-agent/work-ends.ts";
 import { testManager, until } from "./support.ts";
 
 const cleanup: (() => Promise<void> | void)[] = [];
@@ -57,6 +58,7 @@ async function setUp(policy: Record<string, unknown>, journalFile?: string) {
   const fake = fakeProvider();
   const demand: Record<string, number> = {};
   const gone: { block: string; reason: string }[] = [];
+  const told: Parameters<TellWhy>[0][] = [];
   const managers: Manager[] = [];
   const files: BlockFiles = {
     prepare: ({ id, nodes, walltimeMs }) => ({
@@ -84,12 +86,15 @@ async function setUp(policy: Record<string, unknown>, journalFile?: string) {
       log: { debug() {}, info() {}, warn() {}, error() {}, fatal() {} } as never,
       demand: () => demand,
       onChange: () => {},
-      onGone: (block, { reason }) => void gone.push({ block, reason }),
+      onGone(block, { reason }) {
+        gone.push({ block, reason });
+        return (why) => void told.push(why);
+      },
     });
     cleanup.push(() => blocks.stop());
     return blocks;
   };
-  return { start, journal, demand, gone, managers, breaker, ...fake };
+  return { start, journal, demand, gone, told, managers, breaker, ...fake };
 }
 
 describe("blocks", () => {
@@ -202,6 +207,24 @@ describe("blocks", () => {
     await until("it is gone", () => gone.length === 1);
     await until("it left the journal", () => journal.state.blocks.size === 0);
     expect(blocks.trouble).toBeNull();
+  });
+
+  it("B5: the scheduler is asked on why a block has ended, and what it says then is told once", async () => {
+    const { start, demand, jobs, told, gone } = await setUp({ maxBlocks: 1 });
+    const blocks = start();
+    demand["1c0m0g"] = 1;
+    blocks.evaluate();
+    await until("it is submitted", () => jobs.size === 1);
+    demand["1c0m0g"] = 0;
+    const [job] = [...jobs.keys()] as [string];
+    jobs.set(job, { state: "gone", reason: "its script has ended", taken: true });
+    await until("it is gone", () => gone.length === 1);
+    expect(told).toEqual([]);
+    jobs.set(job, { state: "gone", reason: "PREEMPTED", taken: true, cause: "preempted" });
+    await until("it was told", () => told.length > 0);
+    blocks.check();
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(told).toEqual([{ cause: "preempted", reason: "PREEMPTED" }]);
   });
 
   it("A1: those of the journal are taken over by the next agent", async () => {

@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { takenFailure } from "../../endpoint-agent/ends.ts";
-import { createTaskTable } from "../../endpoint-agent/held-task.ts";
+import { adoptedTask, createTaskTable } from "../../endpoint-agent/held-task.ts";
 import { createInterchange } from "../../endpoint-agent/interchange.ts";
 import type { Manager } from "../../endpoint-agent/manager.ts";
 import { createWorkEnds } from "../../endpoint-agent/work-ends.ts";
 import type { ResultEntry } from "../../protocol/batch.ts";
-import { testEntries, testManager, testSpec } from "./support.ts";
+import { newTaskId, testEntries, testManager, testSpec } from "./support.ts";
 
 let now = 0;
 vi.mock("../../endpoint-agent/clock.ts", async (original) => ({ ...(await original<object>()), uptimeMs: () => now }));
@@ -57,12 +57,22 @@ describe("ends that no manager reports", () => {
     // Its start was reported: that is an attempt, however soon its manager died of it.
     const [, begun] = [...died.tasks];
     if (begun) begun.started = true;
-    expect(ends.blockGone("b", { reason: "exit code 1", taken: false, cause: undefined, failed: true })).toBe(false);
+    expect(ends.blockGone("b", { reason: "exit code 1", taken: false, cause: undefined, failed: true })).toBe(
+      undefined,
+    );
     expect(entries.map(({ outcome, started, failure }) => [outcome, started, failure?.code])).toEqual([
       ["returned", undefined, undefined],
       ["lost", undefined, "MANAGER_LOST"],
       ["lost", undefined, "MANAGER_LOST"],
     ]);
+  });
+
+  it("rule 11: what an earlier agent handed out may have begun, however soon its manager is lost to this one", () => {
+    const { ends, entries, attach } = setUp();
+    const manager = attach({ block: "b" });
+    manager.tasks.add(adoptedTask([newTaskId(), 1], manager));
+    ends.blockGone("b", { reason: "exit code 1", taken: false, cause: undefined, failed: true });
+    expect(entries).toMatchObject([{ outcome: "lost", failure: { code: "MANAGER_LOST" } }]);
   });
 
   it.each([
@@ -81,13 +91,12 @@ describe("ends that no manager reports", () => {
     );
   });
 
-  it("B5: an at-most-once task whose start was not committed was never started", () => {
+  it("B5: an at-most-once task whose start was not committed was never started, and is not poison for that", () => {
     const { ends, entries, attach, place } = setUp();
     attach({ block: "b" });
     place(1, { delivery: "at-most-once" });
     ends.blockGone("b", { reason: "words", taken: true, cause: "preempted", failed: false });
-    expect(entries).toMatchObject([{ outcome: "returned", started: false }]);
-    expect(entries[0]?.failure).toBeUndefined();
+    expect(entries).toMatchObject([{ outcome: "returned", started: false, failure: { code: "PREEMPTED" } }]);
   });
 
   it("B5: what a manager handed back as its node was taken gets its reason when the scheduler has said it, once", () => {
@@ -96,11 +105,10 @@ describe("ends that no manager reports", () => {
     const entry: ResultEntry = { id: "x", lease: 3, outcome: "returned", started: true };
     ends.takenAway(entry, manager);
     expect(entry.failure).toEqual({ code: "BLOCK_ENDED", message: "block b: the site took its node away" });
-    expect(ends.blockGone("b", { reason: "its script has ended", taken: false, cause: undefined, failed: false })).toBe(
-      true,
-    );
-    ends.blockExplained("b", { cause: "preempted", reason: "PREEMPTED" });
-    ends.blockExplained("b", { cause: "preempted", reason: "PREEMPTED" });
+    const end = { reason: "its script has ended", taken: false, cause: undefined, failed: false };
+    ends.blockGone("b", end)?.({ cause: "preempted", reason: "PREEMPTED" });
+    // Nothing is kept for a reason that never comes.
+    expect(ends.blockGone("b", end)).toBe(undefined);
     const failure = takenFailure("b", { cause: "preempted", reason: "PREEMPTED" });
     expect(entries).toEqual([{ id: "x", lease: 3, outcome: "returned", failure, length: 0, block: "b" }]);
   });
@@ -111,7 +119,7 @@ describe("ends that no manager reports", () => {
     const entry: ResultEntry = { id: "x", lease: 3, outcome: "returned", started: true };
     ends.takenAway(entry, manager);
     expect(entry.failure?.code).toBe("WALLTIME");
-    expect(ends.blockGone("b", { reason: "x", taken: true, cause: "walltime", failed: false })).toBe(false);
+    expect(ends.blockGone("b", { reason: "x", taken: true, cause: "walltime", failed: false })).toBe(undefined);
   });
 
   it("NODE_FAIL: what a lost block had is placed again when its manager is certainly dead, and says why", () => {

@@ -144,7 +144,10 @@ export async function openBlocks(
     log: { debug: log("debug"), info: log("info"), warn: log("warn"), error: log("error"), fatal() {} } as never,
     demand: () => demand,
     onChange: () => {},
-    onGone: (block, end) => void gone.push({ block, reason: end.reason, taken: end.taken }),
+    onGone(block, end) {
+      gone.push({ block, reason: end.reason, taken: end.taken });
+      return undefined;
+    },
   });
   return {
     blocks,
