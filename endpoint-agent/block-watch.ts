@@ -36,6 +36,7 @@ export type WatchParts = {
   unexplained: Set<Unexplained>;
   acts: {
     drain(block: Block, why: string): void;
+    letGo(block: Block): void;
     cancel(block: Block, options: { force: boolean }): void;
     gone(block: Block, end: JobStatus): void;
     /** it will not start */
@@ -81,7 +82,7 @@ export function createWatch(parts: WatchParts): () => Promise<void> {
     enter(block, "lost");
     block.reason = reason;
     block.cause = cause;
-    for (const manager of managers.of(block.id)) manager.draining = true;
+    acts.letGo(block);
     acts.changed();
   };
 

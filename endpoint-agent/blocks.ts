@@ -93,12 +93,16 @@ export function createBlocks(options: BlocksOptions): Blocks {
   const drain = (block: Block, why = "nothing waits for it") => {
     log.info({ block: block.id, why }, "block let go");
     enter(block, "draining");
-    const own = managers.of(block.id);
-    for (const manager of own) {
+    letGo(block);
+    if (managers.of(block.id).every((manager) => !manager.link)) cancel(block, { force: false });
+  };
+
+  /** Its managers get nothing new, and end when they have done what they have. */
+  const letGo = (block: Block) => {
+    for (const manager of managers.of(block.id)) {
       manager.draining = true;
       manager.link?.send({ kind: "drain" });
     }
-    if (own.every((manager) => !manager.link)) cancel(block, { force: false });
   };
 
   const cancel = (block: Block, { force }: { force: boolean }) => {
@@ -154,6 +158,7 @@ export function createBlocks(options: BlocksOptions): Blocks {
     unexplained,
     acts: {
       drain,
+      letGo,
       cancel,
       gone,
       gaveUp: growth.gaveUp,
@@ -194,6 +199,8 @@ export function createBlocks(options: BlocksOptions): Blocks {
       const block = blocks.get(id);
       if (!block) return;
       if (block.state === "pending") enter(block, "running");
+      // It started while it was being cancelled, or comes back after all; a job that is not known yet may still be used.
+      else if (isUnwanted(block) && block.job !== null) letGo(block);
       if (!block.connected) memory.started(Math.max(0, Date.now() - block.submittedAt));
       block.connected = true;
       breaker.hopeful();

@@ -209,6 +209,25 @@ describe("blocks", () => {
     expect(blocks.trouble).toBeNull();
   });
 
+  it.each([
+    ["B14: is cancelled", { state: "pending", reason: "BadConstraints", hopeless: true }, "stopping"],
+    ["NODE_FAIL: is lost", { state: "lost", reason: "NODE_FAIL" }, "lost"],
+  ] as const)("%s, and its manager comes all the same: it gets no work and goes", async (_, status, state) => {
+    const { start, demand, jobs, managers, provider } = await setUp({ maxBlocks: 1 });
+    provider.cancel = async () => {};
+    const blocks = start();
+    demand["1c0m0g"] = 1;
+    blocks.evaluate();
+    await until("it is submitted", () => jobs.size === 1);
+    const block = blocks.summary()[0]?.id ?? "";
+    jobs.set(`job-${block}`, status);
+    await until("nobody counts on it", () => blocks.summary().some((one) => one.id === block && one.state === state));
+    const manager = testManager({ block });
+    managers.push(manager);
+    blocks.connected(block);
+    expect([manager.draining, manager.link.sent.map(({ frame }) => frame.kind)]).toEqual([true, ["drain"]]);
+  });
+
   it("B5: the scheduler is asked on why a block has ended, and what it says then is told once", async () => {
     const { start, demand, jobs, told, gone } = await setUp({ maxBlocks: 1 });
     const blocks = start();
