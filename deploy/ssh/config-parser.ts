@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { ApiError } from "../../protocol/errors.ts";
 import type { Environment } from "../directories.ts";
 import { type ConfigLine, configLine } from "./config-line.ts";
-import { hostOf, type SshHost } from "./host.ts";
+import { hostOf, isNone, type SshHost } from "./host.ts";
 import { matchesPattern } from "./known-hosts.ts";
 import { expandTokens } from "./tokens.ts";
 
@@ -19,8 +19,6 @@ type Asked = {
 const STANDARD_KEYS = ["id_rsa", "id_ecdsa", "id_ecdsa_sk", "id_ed25519", "id_ed25519_sk"];
 /** Their lines add up; of all others the first counts. */
 const LISTS: readonly string[] = ["identityfile", "certificatefile"];
-/** Whichever comes first. */
-const RIVALS: Readonly<Record<string, string>> = { proxycommand: "proxyjump", proxyjump: "proxycommand" };
 /** Names of old. */
 const ALIASES: Readonly<Record<string, string>> = {
   challengeresponseauthentication: "kbdinteractiveauthentication",
@@ -72,10 +70,18 @@ function read(text: string, { host, file, settings }: Reading): void {
     }
     if (!applies) continue;
     const values = valuesOf(key, line);
+    // A time of `none` is as good as no line: a later one counts.
+    if (TIMES.includes(key) && values[0] === "none") continue;
     const known = settings.get(key);
     if (LISTS.includes(key)) settings.set(key, [...new Set([...(known ?? []), ...values])]);
-    else if (!known && !settings.has(RIVALS[key] ?? "")) settings.set(key, values);
+    else if (!known && !isTaken(key, settings)) settings.set(key, values);
   }
+}
+
+/** Of ProxyCommand and ProxyJump whichever comes first counts; but `ProxyJump none` leaves the way to a command. */
+function isTaken(key: string, settings: Reading["settings"]): boolean {
+  if (key === "proxyjump") return settings.has("proxycommand");
+  return key === "proxycommand" && !isNone(settings.get("proxyjump")?.[0] ?? "none");
 }
 
 function valuesOf(key: string, { words, rest }: ConfigLine): string[] {

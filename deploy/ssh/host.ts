@@ -62,9 +62,8 @@ export function hostOf(alias: string, answer: string, env: Environment): SshHost
     answer
       .split("\n")
       .flatMap((line) => (line.startsWith(`${key} `) ? [unquoted(line.slice(key.length + 1).trim())] : []));
-  /** `none` is how many options say that there is nothing. */
   const one = (key: string) => all(key).find((value) => value !== "");
-  const some = (key: string) => all(key).find((value) => value !== "" && value !== "none");
+  const some = (key: string) => all(key).find((value) => value !== "" && !isNone(value));
   refuseUnsupported(alias, some);
   const home = env.HOME || homedir();
   const host = one("hostname") ?? alias;
@@ -89,15 +88,17 @@ export function hostOf(alias: string, answer: string, env: Environment): SshHost
     user,
     hostKeyAlias,
     identityFiles: all("identityfile")
-      .filter((file) => file !== "none")
+      .filter((file) => !isNone(file))
       .map(path("IdentityFile")),
-    certificateFiles: all("certificatefile").map(path("CertificateFile")),
+    certificateFiles: all("certificatefile")
+      .filter((file) => !isNone(file))
+      .map(path("CertificateFile")),
     identitiesOnly: isYes(one("identitiesonly")),
     identityAgent: agent === undefined ? undefined : agentSocket(agent, env, path("IdentityAgent")),
     methods: methodsOf(one),
     batchMode: isYes(one("batchmode")),
     knownHosts: [...words(one("userknownhostsfile")), ...words(one("globalknownhostsfile"))]
-      .filter((file) => file !== "none")
+      .filter((file) => !isNone(file))
       .map(path("UserKnownHostsFile")),
     revokedHostKeys: revoked === undefined ? undefined : path("RevokedHostKeys")(revoked),
     hashKnownHosts: isYes(one("hashknownhosts")),
@@ -172,6 +173,11 @@ export function strictOf(value: string | undefined): SshHost["strict"] {
   if (isYes(value)) return "yes";
   if (value === "accept-new") return "accept-new";
   return isNo(value) ? "no" : "ask";
+}
+
+/** How many options say that there is nothing. */
+export function isNone(value: string): boolean {
+  return value.toLowerCase() === "none";
 }
 
 function isYes(value: string | undefined): boolean {

@@ -23,10 +23,10 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
   Port: ["22", "2222"],
   User: ["me", '"you"', "x # y"],
   IdentityFile: ["/k/one", '"/k/with space"', "~/.ssh/%h-%r", `\${FARCALL_TEST_KEYS}/two`, "none"],
-  CertificateFile: ["/k/one-cert.pub", "~/c-%p.pub"],
+  CertificateFile: ["/k/one-cert.pub", "~/c-%p.pub", "none"],
   IdentitiesOnly: ["yes", "no"],
   IdentityAgent: ["none", "SSH_AUTH_SOCK", "/run/agent", "$HOME", "~/agent"],
-  ProxyJump: ["gate", "none", "me@one:7,two"],
+  ProxyJump: ["gate", "none", "NONE", "me@one:7,two"],
   ProxyCommand: ["nc %h %p", "none", 'ssh -W "[%h]:%p" gate # not a comment', "nc -X connect -x p:1 %h %p"],
   StrictHostKeyChecking: ["yes", "no", "ask", "accept-new", "off"],
   UserKnownHostsFile: ["/a /b", "~/.ssh/%k", "none", "/dev/null"],
@@ -35,7 +35,7 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
   HashKnownHosts: ["yes", "no"],
   RevokedHostKeys: ["/r", "none"],
   ConnectTimeout: ["3", "1m", "none"],
-  ServerAliveInterval: ["0", "9", "2m"],
+  ServerAliveInterval: ["0", "9", "2m", "none"],
   ServerAliveCountMax: ["1", "9"],
   PreferredAuthentications: ["publickey", "password,keyboard-interactive", "gssapi-with-mic,publickey"],
   PasswordAuthentication: ["no", "yes"],
@@ -72,6 +72,22 @@ const block = fc.record({
 });
 
 describe.skipIf(!hasSsh)("a configuration", () => {
+  it.each([
+    ["ConnectTimeout none", "ConnectTimeout 3"],
+    ["ServerAliveInterval none", "ServerAliveInterval 3"],
+    ["ProxyJump none", "ProxyCommand nc %h"],
+    ["ProxyCommand none", "ProxyJump gate"],
+    ["ProxyJump none", "ProxyJump gate"],
+    ["IdentityAgent none", "IdentityAgent /a"],
+    ["UserKnownHostsFile none", "UserKnownHostsFile /a"],
+    ["RevokedHostKeys None", "RevokedHostKeys /r"],
+  ])("is read as ssh reads it where `none` comes before a value: %s, %s", (...lines) => {
+    writeFileSync(file, `${["Host a", ...lines].join("\n")}\n`);
+    const { stdout } = spawnSync("ssh", ["-F", file, "-G", "a"], { encoding: "utf8", env });
+    const [here, exact] = [parseSshConfig("a", { env, configFile: file }), hostOf("a", stdout, env)];
+    for (const key of COMPARED) expect(here[key], key).toEqual(exact[key]);
+  });
+
   it("is read without ssh as ssh reads it, and what ssh refuses is never taken for something else", () => {
     fc.assert(
       fc.property(
