@@ -25,8 +25,9 @@ it.skipIf(missing)(
       await home.json(["endpoint", "start", "cluster"], options);
       const node = await home.json<Seen>(["doctor", "--endpoint", "cluster", "--yes"], options);
       expect(node.findings.filter(({ state }) => state !== "ok")).toEqual([]);
-      const status = (await home.run(["endpoint", "status", "cluster"], options)).stdout;
-      expect(status).toMatch(/\n[0-9a-f-]{36} +\d+ +running +\S+ s? +1 +\d of \d +59 min/);
+      // The gateway hears of the block a little after the node has answered.
+      const status = async () => (await home.run(["endpoint", "status", "cluster"], options)).stdout;
+      await expect.poll(status).toMatch(/\n[0-9a-f-]{36} +\d+ +running +\S+ s? +1 +\d of \d +59 min/);
     } finally {
       await home.run(["endpoint", "stop", "cluster", "--now"], options);
     }
