@@ -1,6 +1,18 @@
 /** The pipe of permits of one worker (worker-frames.ts): who reads a permit has the task. */
 import { execFileSync } from "node:child_process";
-import { closeSync, constants, openSync, readSync, unlinkSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  mkdtempSync,
+  openSync,
+  readSync,
+  rmdirSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 
 const PERMIT_BYTES = 4;
 
@@ -15,21 +27,12 @@ export type Permits = {
   close(): void;
 };
 
-/** Makes the pipe; `path` exists only for a moment. Reading it does not wait. */
-export function createPermits(path: string): Permits {
-  // A pipe of which this process has both ends needs a name for a moment: Node has no pipe(2).
-  execFileSync("mkfifo", ["-m", "600", path]);
-  const fds: number[] = [];
-  try {
-    for (const access of [constants.O_RDWR, constants.O_RDONLY])
-      fds.push(openSync(path, access | constants.O_NONBLOCK));
-  } catch (error) {
-    for (const one of fds) closeSync(one);
-    throw error;
-  } finally {
-    unlinkSync(path);
-  }
-  const [fd, childFd] = fds as [number, number];
+/**
+ * Makes the pipe, in a directory of its own that is there only for a moment. `dir` is the worker's, removed with it: where none
+ * of `places` serves, the pipe is made there and keeps its name. Reading it does not wait.
+ */
+export function createPermits(dir: string, places: readonly string[] = [tmpdir(), "/dev/shm"]): Permits {
+  const [fd, childFd] = openNameless(places) ?? openPipe(join(dir, "permits"));
   let open = true;
   const buffer = Buffer.alloc(PERMIT_BYTES * 1024);
   return {
@@ -61,4 +64,56 @@ export function createPermits(path: string): Permits {
       open = false;
     },
   };
+}
+
+/** File servers and FUSE may not know a pipe any more whose name is gone, so it is made on a disk of the node where that can be. */
+function openNameless(places: readonly string[]): Ends | undefined {
+  for (const place of places) {
+    try {
+      const ends = openIn(mkdtempSync(join(place, "farcall-permits-")));
+      if (isKnown(ends)) return ends;
+      for (const fd of ends) closeSync(fd);
+    } catch {
+      // Full, read-only, or without pipes: the next one.
+    }
+  }
+  return undefined;
+}
+
+/** `own` is removed again. */
+function openIn(own: string): Ends {
+  const path = join(own, "pipe");
+  try {
+    const ends = openPipe(path);
+    unlinkSync(path);
+    return ends;
+  } finally {
+    rmdirSync(own);
+  }
+}
+
+/** Workers look whether they have it (channel.ts). */
+function isKnown([, childs]: Ends): boolean {
+  try {
+    return fstatSync(childs).isFIFO();
+  } catch {
+    return false;
+  }
+}
+
+type Ends = readonly [own: number, childs: number];
+
+/** A pipe of which this process has both ends needs a name: Node has no pipe(2). */
+function openPipe(path: string): Ends {
+  execFileSync("mkfifo", ["-m", "600", path]);
+  const fds: number[] = [];
+  try {
+    for (const access of [constants.O_RDWR, constants.O_RDONLY])
+      fds.push(openSync(path, access | constants.O_NONBLOCK));
+  } catch (error) {
+    for (const fd of fds) closeSync(fd);
+    unlinkSync(path);
+    throw error;
+  }
+  return fds as [number, number];
 }

@@ -65,7 +65,7 @@ export function startWorkerProcess(
   events: WorkerProcessEvents,
 ): WorkerProcess {
   for (const part of ["", "cwd", "tmp", "out"]) mkdirSync(join(dir, part), { recursive: true, mode: 0o700 });
-  const permits = createPermits(join(dir, "permits"));
+  const permits = createPermits(dir);
   const token = randomBytes(16).toString("hex");
   const mark = `\u0000${randomBytes(12).toString("hex")}:`;
   const child = startWith(permits, () =>
