@@ -116,13 +116,14 @@ export function recordOf({ id, job, submittedAt, nodes, walltimeMs }: Block) {
 
 /** What the scaler needs of it. */
 export function snapshotOf(block: Block, managers: readonly Manager[]): BlockSnapshot {
-  const { id, state, since, walltimeMs } = block;
+  const { id, state, since, walltimeMs, adopted } = block;
   return {
     id,
     state: state === "running" || state === "pending" ? state : "draining",
     busy: busyOf(managers),
     idleSince: state === "pending" ? since : idleSinceOf(managers),
-    expiresAt: walltimeMs === null ? null : since + walltimeMs,
+    // Since when one of an earlier agent runs, its managers know.
+    expiresAt: adopted ? endOf(managers) : walltimeMs === null ? null : since + walltimeMs,
   };
 }
 

@@ -57,6 +57,7 @@ export function createBlocks(options: BlocksOptions): Blocks {
 
   const evaluate = () => {
     if (stopped) return;
+    idleDueAt = undefined;
     if (!closed) {
       const now = snapshot();
       const { start, stop } = decide(now, policy);

@@ -26,7 +26,8 @@ export function createScalerMemory(now: number): ScalerMemory {
     look(snapshot, policy) {
       const running = snapshot.blocks.filter(({ state }) => state === "running");
       if (blocksFor(snapshot, policy) > running.length) neededAt = snapshot.now;
-      const busy = snapshot.blocks.reduce((sum, block) => sum + block.busy, 0);
+      // What runs in a block that ends by itself is no demand, so it is not taken from it either.
+      const busy = snapshot.blocks.reduce((sum, block) => sum + (block.state === "draining" ? 0 : block.busy), 0);
       const tasks = Object.values(snapshot.demand).reduce((sum, count) => sum + count, 0);
       waitingSince = tasks > busy ? (waitingSince ?? snapshot.now) : undefined;
       return { startMs: startOf(starts, snapshot), waitingSince, neededAt };

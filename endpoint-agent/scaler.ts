@@ -60,11 +60,10 @@ export type Decision = { start: number; stop: string[] };
 /** What to start and to stop now. */
 export function decide(snapshot: Snapshot, policy: Policy): Decision {
   const { blocks, demand } = snapshot;
-  // It has nothing to do and too little time for anything that waits: it goes, and another one may come.
+  // It has nothing to do and too little time for anything that waits: it counts as nothing, and goes once minBlocks are there without it.
   const there = blocks.filter(({ state }) => state !== "draining");
-  const spent = there
-    .filter((block) => isSpent(block, { snapshot, policy }))
-    .slice(0, Math.max(0, there.length - policy.minBlocks));
+  const spent = there.filter((block) => isSpent(block, { snapshot, policy }));
+  const replaced = spent.slice(0, Math.max(0, there.length - policy.minBlocks));
   const alive = there.filter((block) => !spent.includes(block));
   const floor = snapshot.begun ? policy.minBlocks : Math.max(policy.minBlocks, policy.initBlocks);
   const within = (wanted: number) => Math.min(policy.maxBlocks, Math.max(floor, wanted));
@@ -81,7 +80,7 @@ export function decide(snapshot: Snapshot, policy: Policy): Decision {
     return block.busy === 0 && since !== undefined && snapshot.now - since >= idleMs;
   });
   idle.sort(leastWorthFirst);
-  return { start, stop: [...spent, ...idle.slice(0, Math.max(0, surplus))].map((block) => block.id) };
+  return { start, stop: [...replaced, ...idle.slice(0, Math.max(0, surplus))].map((block) => block.id) };
 }
 
 /**

@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
-import { adoptedBlock, summaryOfBlock } from "../../endpoint-agent/block.ts";
+import { adoptedBlock, snapshotOf, summaryOfBlock } from "../../endpoint-agent/block.ts";
+import { testManager } from "./support.ts";
 
 const record = { kind: "block", id: "b1", job: null, submittedAt: 1_000, nodes: 2, walltimeMs: null } as const;
 
@@ -10,6 +11,13 @@ it("a block whose submission an earlier run of the agent did not see answered is
     submittedAt: 1_000,
     endsAt: null,
   });
+});
+
+it("when one of an earlier run ends, its managers say: its walltime did not begin anew with this agent", () => {
+  const block = adoptedBlock({ ...record, job: "17", walltimeMs: 3_600_000 });
+  expect(snapshotOf(block, []).expiresAt).toBeNull();
+  const manager = testManager({ remainingMs: 60_000 });
+  expect(snapshotOf(block, [manager]).expiresAt).toBe(manager.expiresAt);
 });
 
 it("one whose job is known is what it was", () => {

@@ -148,6 +148,13 @@ describe("the scaler, knowing how long starts and tasks take", () => {
     };
     expect(decide(seen(now), { ...POLICY, walltimeMs: 300_000 })).toEqual({ start: 1, stop: ["old"] });
     expect(decide(seen(now), { ...POLICY, walltimeMs: 60_000 }).stop).toEqual([]);
+    // One of minBlocks goes when the new one is there.
+    const kept = { ...POLICY, walltimeMs: 300_000, minBlocks: 1 };
+    expect(decide(seen(now), kept)).toEqual({ start: 1, stop: [] });
+    expect(decide(seen({ ...now, blocks: [...now.blocks, pending("new", NOW)] }), kept)).toEqual({
+      start: 0,
+      stop: ["old"],
+    });
     expect(decide(seen({ ...now, blocks: [busy("old", 1)] }), { ...POLICY, walltimeMs: 300_000 }).stop).toEqual([]);
     expect(
       decide(seen({ ...now, demand: { ...now.demand, "2c0m0g": 1 } }), { ...POLICY, walltimeMs: 300_000 }).stop,
@@ -186,5 +193,8 @@ describe("what the scaler remembers", () => {
       waitingSince: 10,
     });
     expect(look(memory, { now: 30, demand: { [CLASS]: 4 }, blocks: [busy("a")] }).waitingSince).toBeUndefined();
+    // Demand does not count what runs in a block that drains.
+    const drains = { ...busy("a"), state: "draining" as const };
+    expect(look(memory, { now: 40, demand: { [CLASS]: 1 }, blocks: [drains] }).waitingSince).toBe(40);
   });
 });
