@@ -12,14 +12,15 @@ export type Chosen = { manager: Manager; room: number; candidates: number };
 /** By block: its tasks, and its managers. */
 export type Packing = ReadonlyMap<string, { readonly managers: readonly Manager[] }>;
 
-/** The blocks, if there are more workers than tasks; else nothing would be left empty. */
+/** The blocks that take work, if they have more workers than tasks; else nothing would be left empty. */
 export function createPacking(specs: readonly SpecState[], managers: ReadonlySet<Manager>): Packing | undefined {
   let spare = 0;
-  for (const { capacity, tasks } of managers) spare += capacity.places / SCALE - tasks.size;
   for (const { queue } of specs) spare -= queue.length;
+  for (const manager of managers) if (takesWork(manager)) spare += freeWorkers(manager);
   if (spare <= 0) return undefined;
   const blocks = new Map<string, { managers: Manager[] }>();
   for (const manager of managers) {
+    if (!takesWork(manager)) continue;
     const block = blocks.get(manager.hello.block);
     if (block) block.managers.push(manager);
     else blocks.set(manager.hello.block, { managers: [manager] });
@@ -53,13 +54,20 @@ function leastLoaded(
   let best: Chosen | undefined;
   let candidates = 0;
   for (const manager of managers) {
-    if (!manager.link || manager.draining || reserved.has(manager) || !fitsWalltime(spec, manager, now)) continue;
+    if (reserved.has(manager) || !fitsWalltime(spec, manager, now)) continue;
     // A worker may hold several short tasks; while others are free none has to.
-    const free = manager.capacity.places / SCALE - manager.tasks.size;
-    const room = Math.min(free, countFitting(manager.free, spec.cost));
+    const room = Math.min(freeWorkers(manager), countFitting(manager.free, spec.cost));
     if (room <= 0) continue;
     candidates++;
     if (!best || room > best.room) best = { manager, room, candidates: 0 };
   }
   return best && { ...best, candidates };
+}
+
+function takesWork({ link, draining }: Manager): boolean {
+  return link !== undefined && !draining;
+}
+
+function freeWorkers({ capacity, tasks }: Manager): number {
+  return capacity.places / SCALE - tasks.size;
 }
