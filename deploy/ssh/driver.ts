@@ -10,6 +10,7 @@ import { openPersonDoor } from "./person-door.ts";
 import { sshRunCommand } from "./run-command.ts";
 import { type LoginSession, openSession } from "./session.ts";
 import { quote } from "./shell.ts";
+import { enterOwnDirectory } from "./site/own-directory.ts";
 import { createWayBack } from "./way-back.ts";
 
 const COMMAND_MS = 60_000;
@@ -97,12 +98,8 @@ async function factsOf(
   const base = config.dir === undefined ? `"$HOME"/.farcall/driven/${endpoint}` : quote(`${config.dir}/${endpoint}`);
   const { code, stdout, stderr } = await scriptBounded(
     session,
-    // Where others may write, as below /tmp, somebody may have been there first.
-    `umask 077; mkdir -p ${base} && cd ${base} || exit 1
-if [ -h ${base} ] || [ "$(ls -ldn . | awk '{ print $3 }')" != "$(id -u)" ]; then
-  echo ${base} "is not a directory of your own" >&2; exit 1
-fi
-chmod 700 . && mkdir -p blocks logs cache && pwd -P && id -un || exit 1
+    `${enterOwnDirectory(base)}
+mkdir -p blocks logs cache && pwd -P && id -un || exit 1
 if (. /etc/profile) >/dev/null 2>&1; then farcall_path=$PATH; . /etc/profile >/dev/null 2>&1; PATH=$PATH:$farcall_path; fi
 printf '%s\\n' "$PATH"`,
     { timeoutMs: COMMAND_MS },

@@ -11,13 +11,14 @@ import {
   whatEndsIt,
   writeScripts,
 } from "../../../deploy/ssh/site/agent-control.ts";
-import { makeSiteDirectory, moveGateway, readSite, writeCredentials } from "../../../deploy/ssh/site/credentials.ts";
+import { moveGateway, readSite, writeCredentials } from "../../../deploy/ssh/site/credentials.ts";
 import { checkEgress } from "../../../deploy/ssh/site/egress.ts";
 import { placesAt, type SitePlaces } from "../../../deploy/ssh/site/files.ts";
 import { type Installed, install, type Reporter } from "../../../deploy/ssh/site/install.ts";
 import { withInstallLock } from "../../../deploy/ssh/site/install-lock.ts";
 import { localNode } from "../../../deploy/ssh/site/local-node.ts";
 import { probeSite } from "../../../deploy/ssh/site/look.ts";
+import { makeOwnDirectory } from "../../../deploy/ssh/site/own-directory.ts";
 import type { SiteFacts } from "../../../deploy/ssh/site/probe.ts";
 import { type SiteRecord, writeRecord } from "../../../deploy/ssh/site/record.ts";
 import type { StartWay } from "../../../deploy/ssh/site/start-ways.ts";
@@ -87,7 +88,7 @@ async function deployOver(session: SshSession, plan: Plan, config: SiteConfigTex
     signal: context.signal,
     report,
   });
-  await makeSiteDirectory(session, places.endpoint);
+  await makeOwnDirectory(session, places.endpoint);
   const onWait = () => report.step("somebody else is deploying it: waiting");
   const lock = { dir: places.endpoint, signal: context.signal, onWait };
   // From the registration, whose token is shown once, to its agent: two who deploy one endpoint would each undo the other's.

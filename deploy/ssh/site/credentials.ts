@@ -18,11 +18,6 @@ export async function readSite(
   return { endpoint: /^endpoint=(\S+)$/m.exec(stdout)?.[1], configured: /^configured$/m.test(stdout) };
 }
 
-/** Makes the endpoint's directory, for its owner alone, with those above it. */
-export async function makeSiteDirectory(session: SshSession, dir: string): Promise<void> {
-  await must(session, ["/bin/sh", "-c", 'umask 077; mkdir -p "$1" && chmod 700 "$1"', "sh", dir]);
-}
-
 /** Writes who the agent is. The token goes over standard input: argument lists are for all to see. */
 export async function writeCredentials(session: SshSession, dir: string, credentials: SiteCredentials): Promise<void> {
   await writeRemote(session, `${dir}/credentials.json`, `${JSON.stringify(credentials, null, 2)}\n`);

@@ -9,10 +9,11 @@ import { quote } from "../shell.ts";
 import { withInstallLock } from "./install-lock.ts";
 import { chooseNode, type LocalNode, type NodeChoice, OLDEST_NODE } from "./node-choice.ts";
 import { fetchRelease } from "./node-fetch.ts";
+import { makeOwnDirectory } from "./own-directory.ts";
 import { agentFiles } from "./package-tree.ts";
 import { isAtLeast, type SiteFacts } from "./probe.ts";
 import { tar } from "./tar.ts";
-import { must, upload } from "./upload.ts";
+import { upload } from "./upload.ts";
 
 /** Tells the person what happens. */
 export type Reporter = {
@@ -43,7 +44,7 @@ const EXTENSION = import.meta.url.endsWith(".ts") ? "ts" : "js";
 
 /** Makes sure that both are there and that they start. */
 export async function install(session: SshSession, options: InstallOptions): Promise<Installed> {
-  await must(session, ["/bin/sh", "-c", 'umask 077; mkdir -p "$1"', "sh", options.data]);
+  await makeOwnDirectory(session, options.data);
   const { data: dir, signal, report } = options;
   const onWait = () => report.step("somebody else is installing there: waiting");
   return withInstallLock(session, { dir, signal, onWait }, async () => {
