@@ -9,7 +9,7 @@ export type Breaker = {
   nextTry(now: number): number | undefined;
   /** `from`: the node that it was the fault of, and whether blocks keep away from it from now on. */
   failed(now: number, reason: string, from?: { node: string; excluded: boolean }): void;
-  /** A block is there. If it fails all the same, that counts with the failures before. */
+  /** A block is there. Others are held back until it has done something; if it fails all the same, that counts with the failures before. */
   hopeful(): void;
   /** A block is there and does its work. */
   succeeded(): void;
@@ -59,7 +59,6 @@ export function createBreaker(options: BreakerOptions): Breaker {
     },
     hopeful() {
       hope = true;
-      until = Number.NEGATIVE_INFINITY;
     },
     succeeded() {
       failures = 0;

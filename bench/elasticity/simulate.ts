@@ -103,12 +103,12 @@ export function simulate(options: SimulationOptions): Simulation {
       begun: now > 0,
       blocks: blocks.map((block) => snapshotOf(block, now)),
     };
-    const past = memory.look(seen, policy);
+    const remembered = memory.look(seen, policy);
     // Formerly a pending block was patient for as long as anything was there.
     const known =
       knows === "all"
-        ? { ...past, ...(run && { runs: { [CLASS]: run } }) }
-        : { neededAt: here > 0 ? now : past.neededAt };
+        ? { ...remembered, ...(run && { runs: { [CLASS]: run } }) }
+        : { neededAt: here > 0 ? now : remembered.neededAt };
     const { start, stop } = decide({ ...seen, ...known }, policy);
     decisions.push({ at: now, start, stop: stop.length, blocks: blocks.length });
     if (stop.length > 0) end(blocks.filter(({ id }) => stop.includes(id)));

@@ -95,16 +95,18 @@ describe("B15: the breaker over bad nodes", () => {
     }
   });
 
-  it("hopes when a block comes up, and counts on when that fails before it has done anything", () => {
+  it("hopes when a block comes up, holds others back until it has done something, and counts on when it fails", () => {
     const of = breaker();
     for (let i = 0; i < 4; i++) {
       of.failed(0, "it died at once");
       of.hopeful();
-      expect([of.trouble, of.failing, of.mayTry(0)]).toEqual([null, null, true]);
+      // Of many that come up one after the other and fail, each would let another one be asked for at once.
+      expect([of.trouble, of.failing, of.mayTry(0)]).toEqual([null, null, false]);
     }
     of.failed(0, "it died at once");
     expect(of.trouble).toBe("5 blocks in a row failed: it died at once");
     of.succeeded();
+    expect(of.mayTry(0)).toBe(true);
     of.failed(0, "once");
     expect([of.trouble, of.failing?.failures]).toEqual([null, 1]);
   });
