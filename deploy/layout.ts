@@ -25,7 +25,7 @@ export type Layout = ReturnType<typeof layoutOf>;
 const EXTENSION = import.meta.url.endsWith(".ts") ? ".ts" : ".js";
 
 /** The file of a program, given by its path in the tree without extension: `gateway/main`. */
-export function programFile(program: string): string {
+function programFile(program: string): string {
   return fileURLToPath(new URL(`../${program}${EXTENSION}`, import.meta.url));
 }
 

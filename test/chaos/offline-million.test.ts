@@ -19,7 +19,7 @@ const GROUPS = {
   long: { count: 500_000, ttlMs: 20 * DAY_MS },
 } as const;
 /** What the backlog would take is several times as much. */
-const AGENT_MB = 400;
+const AGENT_MB = 300;
 const GATEWAY_MB = 400;
 const WAIT = { timeoutMs: 600_000 };
 

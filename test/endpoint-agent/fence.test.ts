@@ -5,7 +5,7 @@ import { cpSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
-import { programFile } from "../../deploy/layout.ts";
+import { programArgs } from "../../deploy/layout.ts";
 import { EXIT_DO_NOT_RESTART } from "../../endpoint-agent/manager-config.ts";
 import { findBlockProcesses } from "../../endpoint-agent/provider/block-processes.ts";
 import { Farcall } from "../../sdk/index.ts";
@@ -36,7 +36,7 @@ async function startCopy(stack: TestStack, name: string) {
   const dir = join(stack.dir, name);
   const own = stack.endpoints[0]?.dir ?? "";
   for (const file of ["config.yaml", "credentials.json"]) cpSync(join(own, file), join(dir, file));
-  const child = spawn(process.execPath, [programFile("endpoint-agent/main"), "--dir", dir], {
+  const child = spawn(process.execPath, [...programArgs("endpoint-agent/main"), "--dir", dir], {
     stdio: ["ignore", "pipe", "ignore"],
   });
   const exited = once(child, "exit");

@@ -5,7 +5,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
-import { programFile } from "../../deploy/layout.ts";
+import { programArgs } from "../../deploy/layout.ts";
 import { EXIT_DO_NOT_RESTART } from "../../endpoint-agent/manager-config.ts";
 import { findBlockProcesses } from "../../endpoint-agent/provider/block-processes.ts";
 import { Farcall } from "../../sdk/index.ts";
@@ -140,7 +140,7 @@ describe("an agent's directory", { timeout: 60_000 }, () => {
 
 /** Starts an agent that is expected to end by itself. */
 async function agentEnd(dir: string): Promise<{ code: number | null; said: string }> {
-  const child = spawn(process.execPath, [programFile("endpoint-agent/main"), "--dir", dir], {
+  const child = spawn(process.execPath, [...programArgs("endpoint-agent/main"), "--dir", dir], {
     stdio: ["ignore", "ignore", "pipe"],
   });
   cleanup.push(() => void child.kill("SIGKILL"));

@@ -2,7 +2,7 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { programFile } from "../../deploy/layout.ts";
+import { programArgs } from "../../deploy/layout.ts";
 import { whyNoStall } from "./stalling-directory.ts";
 import { waitFor } from "./wait-for.ts";
 
@@ -22,7 +22,7 @@ export function whyNoOtherHost(): string | undefined {
 export async function startOnOtherHost({ dir, hostname }: { dir: string; hostname: string }) {
   const namespaces = ["--mount", "--pid", "--uts", "--fork", "--mount-proc", "--kill-child"];
   const command = ["sh", "-c", 'hostname "$0" && exec "$@"', hostname];
-  const agent = [process.execPath, programFile("endpoint-agent/main"), "--dir", dir];
+  const agent = [process.execPath, ...programArgs("endpoint-agent/main"), "--dir", dir];
   const child = spawn("unshare", [...namespaces, ...command, ...agent], { stdio: ["ignore", "pipe", "pipe"] });
   let log = "";
   let said = "";

@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { programFile } from "../../deploy/layout.ts";
+import { programArgs } from "../../deploy/layout.ts";
 
 export type OwnAgentOptions = {
   dir: string;
@@ -25,7 +25,7 @@ export type OwnAgent = {
 
 /** Starts an agent and resolves when it has its epoch; throws with its last words when it ends before. */
 export async function startOwnAgent({ dir, env = {}, command = [] }: OwnAgentOptions): Promise<OwnAgent> {
-  const [file, ...args] = [...command, process.execPath, programFile("endpoint-agent/main"), "--dir", dir];
+  const [file, ...args] = [...command, process.execPath, ...programArgs("endpoint-agent/main"), "--dir", dir];
   const child = spawn(file as string, args, { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
   let log = "";
   child.stderr.on("data", (chunk: Buffer) => {
