@@ -5,6 +5,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ensureNatsServer } from "../../deploy/nats/server.ts";
+import { endAllUnder } from "./processes.ts";
 
 /** The program itself. */
 export const BIN = new URL("../../bin/farcall.mjs", import.meta.url).pathname;
@@ -83,6 +84,8 @@ export async function createCliHome(): Promise<CliHome & AsyncDisposable> {
       child.kill("SIGKILL");
       await once(child, "close");
     }
+    // Agents of endpoints that were deployed or configured are processes of their own, which a failed test leaves.
+    await endAllUnder(dir);
     await rm(dir, { recursive: true, force: true, maxRetries: 5 });
   };
   return {

@@ -1,5 +1,6 @@
 /** What runs and what listens on this machine, by /proc: Linux only. */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { waitFor } from "./wait-for.ts";
 
 const LISTEN = "0A";
 
@@ -14,6 +15,17 @@ export function processesUnder(dir: string, what: "command" | "pid" = "command")
     found.push(what === "pid" ? pid : command);
   }
   return found;
+}
+
+/** Kills those processes, and waits until there is none. */
+export async function endAllUnder(dir: string): Promise<void> {
+  if (process.platform !== "linux") return;
+  const none = () => {
+    const pids = processesUnder(dir, "pid").map(Number);
+    for (const pid of pids) kill(pid);
+    return pids.length === 0;
+  };
+  await waitFor(none, { what: `the end of all processes of ${dir}` });
 }
 
 /** The addresses that these processes listen on, over TCP. */
@@ -50,6 +62,14 @@ function addressOf(hex: string): string {
   if (text === `${"0".repeat(31)}1`) return "::1";
   if (text.startsWith(`${"0".repeat(20)}ffff`)) return bytes.slice(12).join(".");
   return /^0+$/.test(text) ? "::" : text;
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It has ended meanwhile.
+  }
 }
 
 function read(path: string): string {
