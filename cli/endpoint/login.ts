@@ -1,5 +1,5 @@
 /** Logs in at a site for an agent that drives it: what its login node asks comes to this terminal. */
-import { forgetPerson, logInFor, wantsPerson } from "../../deploy/ssh/person-door.ts";
+import { forgetPerson, logInFor, wantsPerson, whyPersonIsWanted } from "../../deploy/ssh/person-door.ts";
 import { endpointLayout } from "../../endpoint-agent/layout.ts";
 import { ApiError } from "../../protocol/errors.ts";
 import type { CliContext } from "../context.ts";
@@ -42,9 +42,10 @@ export async function logInWhileStarting(
   const { run } = endpointLayout(endpoint.dir);
   if (context.stdin.isTTY !== true || options.json) {
     const how = `\`farcall endpoint start ${endpoint.name}\` at a terminal lets one`;
+    const why = whyPersonIsWanted(run);
     throw new ApiError(
       "SSH_LOGIN_REFUSED",
-      `a person has to log in at the site, and there is no terminal to ask on: ${how}`,
+      `a person has to log in at the site, and there is no terminal to ask on: ${how}${why && ` (${why})`}`,
     );
   }
   context.terminal.note(await logInFor(run, { prompter: terminalPrompter(context, options), signal: context.signal }));

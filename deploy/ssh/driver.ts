@@ -32,7 +32,7 @@ export const openSshDriver: OpenDriver = async ({ config, settings, layout, endp
         acceptNewHostKey: false,
         signal,
       }),
-    openDoor: (login) => openPersonDoor(layout.run, login),
+    openDoor: (login, why) => openPersonDoor(layout.run, login, why),
     onOpen: async (session) => way?.reopen(session),
     onTrouble: (trouble) => log.warn({ trouble }, "the site is out of reach"),
     signal,

@@ -20,8 +20,8 @@ export type KeepOptions = {
   /** what a person runs */
   loginCommand: string;
   open(prompter: Prompter): Promise<LoginSession>;
-  /** Lets a person log in through `login`, until it is closed. */
-  openDoor(login: (prompter: Prompter) => Promise<string>): Promise<PersonDoor>;
+  /** Lets a person log in through `login`, until it is closed; `why` is what the agent's own login ended with. */
+  openDoor(login: (prompter: Prompter) => Promise<string>, why: string): Promise<PersonDoor>;
   /** Called with each connection before anybody else gets it. */
   onOpen(session: LoginSession): Promise<void>;
   /** Something of it has changed for the worse. */
@@ -75,7 +75,7 @@ export async function keepSession(options: KeepOptions): Promise<KeptSession> {
       const opened = await logIn(prompter);
       came(opened);
       return `logged in as ${opened.name}`;
-    });
+    }, why);
     try {
       return await Promise.race([login, aborted(signal)]);
     } finally {

@@ -19,7 +19,7 @@ export function meaningOf(error: Error & { level?: string }, host: SshHost, logi
   if (error.level === "client-authentication" || trouble) {
     const tried = login.tried();
     const how = tried.length > 0 ? `tried ${tried.join(", ")}` : "there was nothing to try";
-    const why = trouble ? trouble.message : refusal(host, login.taken());
+    const why = trouble ? trouble.message : (refusalOfTyped(tried) ?? refusal(host, login.taken()));
     return new ApiError("SSH_LOGIN_REFUSED", `cannot log in as ${who}: ${why} (${how})`, { cause: error });
   }
   if (error.level === "client-timeout") {
@@ -34,6 +34,14 @@ export function meaningOf(error: Error & { level?: string }, host: SshHost, logi
 /** A host that is not reached. */
 export function unreachable(host: SshHost, cause: Error): ApiError {
   return new ApiError("SSH_FAILED", `${host.host} port ${host.port}: ${cause.message}`, { cause });
+}
+
+/** A refusal of what a person typed: that the server takes such answers is no news then. */
+function refusalOfTyped(tried: readonly string[]): string | undefined {
+  if (tried.at(-1) === "keyboard-interactive")
+    return "the server refused the answers: mistyped, used already, or out of date?";
+  if (tried.at(-1) === "password") return "the server refused the password";
+  return undefined;
 }
 
 /** What the server would have taken, and the way that is left where only OpenSSH can do that. */

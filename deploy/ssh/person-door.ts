@@ -17,15 +17,22 @@ type FromAgent =
   | { failed: { code: string; message: string } };
 type FromPerson = { answer: string } | { none: string };
 
-/** Names the socket, and says by being there that somebody is wanted. */
+/** Names the socket, behind it why somebody is wanted, and says by being there that somebody is. */
 const NOTE = "login";
 /** A unix socket's path may have 107 bytes on Linux, 103 on macOS. */
 const MAX_SOCKET_PATH = 100;
 
 export type PersonDoor = { close(): void };
 
-/** Opens it in a private directory. `login` is called for each who comes, one at a time, and says how it went. */
-export async function openPersonDoor(dir: string, login: (prompter: Prompter) => Promise<string>): Promise<PersonDoor> {
+/**
+ * Opens it in a private directory. `login` is called for each who comes, one at a time, and says how it went; `why` is for those
+ * who cannot come.
+ */
+export async function openPersonDoor(
+  dir: string,
+  login: (prompter: Prompter) => Promise<string>,
+  why = "",
+): Promise<PersonDoor> {
   const inDir = join(dir, "login.sock");
   const elsewhere = Buffer.byteLength(inDir) > MAX_SOCKET_PATH ? mkdtempSync(join(tmpdir(), "farcall-")) : undefined;
   const path = elsewhere === undefined ? inDir : join(elsewhere, "login.sock");
@@ -55,7 +62,7 @@ export async function openPersonDoor(dir: string, login: (prompter: Prompter) =>
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject).listen(path, resolve);
   });
-  writeFileSync(join(dir, NOTE), path, { mode: 0o600 });
+  writeFileSync(join(dir, NOTE), `${path}\n${why}`, { mode: 0o600 });
   return {
     close() {
       rmSync(join(dir, NOTE), { force: true });
@@ -84,6 +91,11 @@ export function wantsPerson(dir: string): boolean {
   return existsSync(join(dir, NOTE));
 }
 
+/** Why it does, as its own login ended; empty when it does not say. */
+export function whyPersonIsWanted(dir: string): string {
+  return noteOf(dir).why;
+}
+
 /** Takes away what an agent that was killed has left. */
 export function forgetPerson(dir: string): void {
   rmSync(join(dir, NOTE), { force: true });
@@ -94,7 +106,7 @@ export async function logInFor(
   dir: string,
   { prompter, signal }: { prompter: Prompter; signal: AbortSignal },
 ): Promise<string> {
-  const path = readFileSync(join(dir, NOTE), "utf8");
+  const { path } = noteOf(dir);
   const socket = connect({ path });
   const failed = new Promise<never>((_, reject) => {
     socket.once("error", reject);
@@ -124,6 +136,11 @@ export async function logInFor(
   } finally {
     socket.destroy();
   }
+}
+
+function noteOf(dir: string): { path: string; why: string } {
+  const [path = "", ...why] = readFileSync(join(dir, NOTE), "utf8").split("\n");
+  return { path, why: why.join("\n") };
 }
 
 /** The lines that come, one after the other; undefined at their end. */

@@ -96,7 +96,10 @@ describe.skipIf(spawnSync("ssh-keygen", ["-?"]).error !== undefined)("a login", 
     const person = personWho(["secret"]);
     await using _session = await login(server, { person });
     expect(person.asked).toEqual([{ text: expect.stringMatching(/^Password of someone@/), echo: false }]);
-    await expect(login(server, { person: personWho(["wrong"]) })).rejects.toMatchObject({ code: "SSH_LOGIN_REFUSED" });
+    await expect(login(server, { person: personWho(["wrong"]) })).rejects.toMatchObject({
+      code: "SSH_LOGIN_REFUSED",
+      message: expect.stringContaining("the server refused the password"),
+    });
     expect(server.attempts).toEqual(["password secret", "password wrong"]);
   });
 

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { logInFor, openPersonDoor, wantsPerson } from "../../../deploy/ssh/person-door.ts";
+import { logInFor, openPersonDoor, wantsPerson, whyPersonIsWanted } from "../../../deploy/ssh/person-door.ts";
 import type { Prompter } from "../../../deploy/ssh/prompter.ts";
 import { ApiError } from "../../../protocol/errors.ts";
 
@@ -50,6 +50,17 @@ describe("the door at which a person logs in for an agent", () => {
       message: "wrong",
     });
     fails = false;
+    expect(await logInFor(dir, { prompter: NOBODY, signal })).toBe("done");
+    door.close();
+  });
+
+  it("says to those who cannot come why somebody is wanted", async () => {
+    const door = await openPersonDoor(
+      dir,
+      async () => "done",
+      "[127.0.0.1]:22 shows a key that is not known\nIs it its own?",
+    );
+    expect(whyPersonIsWanted(dir)).toBe("[127.0.0.1]:22 shows a key that is not known\nIs it its own?");
     expect(await logInFor(dir, { prompter: NOBODY, signal })).toBe("done");
     door.close();
   });
