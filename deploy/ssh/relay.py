@@ -25,6 +25,8 @@ class Connection(object):
         self.sock = sock
         # To the node: what waits. From it: how many bytes may still go to the agent.
         self.waiting, self.credit = bytearray(), WINDOW
+        # The agent has said its last: what waits is still brought.
+        self.ending = False
 
 
 class Relay(object):
@@ -70,7 +72,7 @@ class Relay(object):
         if not full:
             poll.register(self.listener, select.POLLIN)
         for connection in self.connections.values():
-            wanted = select.POLLIN if connection.credit > 0 and not full else 0
+            wanted = select.POLLIN if connection.credit > 0 and not full and not connection.ending else 0
             if connection.waiting:
                 wanted |= select.POLLOUT
             if wanted:
@@ -85,12 +87,12 @@ class Relay(object):
     def accept(self):
         try:
             sock, _ = self.listener.accept()
+            sock.setblocking(False)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except (OSError, IOError, socket.error):
             # Gone already, or no more files may be open: others go on.
             time.sleep(0.05)
             return
-        sock.setblocking(False)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.next += 1
         self.connections[self.next] = Connection(sock)
         self.numbers[sock.fileno()] = self.next
@@ -102,6 +104,8 @@ class Relay(object):
             if events & select.POLLOUT:
                 sent = connection.sock.send(bytes(connection.waiting[:PIECE]))
                 del connection.waiting[:sent]
+                if connection.ending and not connection.waiting:
+                    return self.close(number, False)
                 self.say(b"W", number, struct.pack("!I", sent))
             if events & ~select.POLLOUT:
                 data = connection.sock.recv(min(PIECE, max(1, connection.credit)))
@@ -146,6 +150,8 @@ class Relay(object):
             connection.waiting += body
         elif what == b"W":
             connection.credit += struct.unpack("!I", body)[0]
+        elif what == b"X" and connection.waiting:
+            connection.ending = True
         elif what == b"X":
             self.close(number, False)
 

@@ -45,8 +45,7 @@ export async function openRelay(
   { address, port, file, python, init }: RelayOptions,
   onConnection: (stream: Duplex) => void,
 ): Promise<Relay> {
-  // What `module load` says must not be taken for the program's words.
-  const text = init === undefined ? ANY_PYTHON : `{ ${init}\n} >/dev/null 2>&1 </dev/null\n${ANY_PYTHON}`;
+  const text = init === undefined ? ANY_PYTHON : `${withInit(init)}\n${ANY_PYTHON}`;
   const program = await session.open(["/bin/sh", "-c", text, "sh", python, file, address, String(port)]);
   const { channel } = program;
   const connections = new Map<number, Piece>();
@@ -97,6 +96,13 @@ export async function openRelay(
   throw new ApiError("SITE_UNFIT", `${session.name}: nothing listens there for managers: ${whyNot(program)}`);
 }
 
+/** What `module load` says must not be taken for the program's words; that it ended the shell is said. */
+function withInit(init: string): string {
+  return `exec 3>&2; trap 'echo "workers.init ended with $?" >&3' EXIT
+{ ${init}\n} >/dev/null 2>&1 </dev/null
+trap - EXIT; exec 3>&-`;
+}
+
 function whyNot({ said }: OpenProgram): string {
   return said().trim().split("\n").at(-1)?.slice(0, 300) || "it does not say why";
 }
@@ -141,6 +147,7 @@ function createPiece(way: { send(what: string, data?: Uint8Array): void; full():
     way.send("W", bytes);
   };
   const flush = () => {
+    if (over) waiting = Buffer.alloc(0);
     while (waiting.length > 0 && credit > 0 && !way.full()) {
       const piece = waiting.subarray(0, Math.min(credit, 1 << 16));
       waiting = waiting.subarray(piece.length);
@@ -181,9 +188,10 @@ function createPiece(way: { send(what: string, data?: Uint8Array): void; full():
       flush();
     },
     ended() {
-      end();
-      stream.push(null);
-      stream.destroy();
+      if (!end()) return;
+      // Nothing goes there any more; what has come from there is still read.
+      stream.once("end", () => stream.destroy()).push(null);
+      flush();
     },
   };
 }

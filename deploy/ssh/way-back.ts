@@ -162,6 +162,11 @@ function joinEnds(a: Duplex, b: Duplex): void {
     [b, a],
   ] as const) {
     one.on("error", () => other.destroy());
-    one.on("close", () => other.destroy());
+    // What the one said last is still on its way through the other.
+    one.on("close", () => (isEnding(other) ? other.once("finish", () => other.destroy()) : other.destroy()));
   }
+}
+
+function isEnding({ writableEnded, writableFinished }: Duplex): boolean {
+  return writableEnded && !writableFinished;
 }

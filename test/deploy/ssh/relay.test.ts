@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { Duplex } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { ClientChannel } from "ssh2";
 import { afterEach, describe, expect, it } from "vitest";
@@ -86,10 +87,31 @@ describe("the relay of a login node that forwards no ports", () => {
     await once(second, "close");
   });
 
+  it("loses nothing of what either side says last", async () => {
+    const streams: Duplex[] = [];
+    const { port } = await open((stream) => void streams.push(stream));
+    const told = await dial(port);
+    await expect.poll(() => streams.length).toBe(1);
+    const much = randomBytes(PIECES * PIECE_BYTES);
+    streams[0]?.end(much, () => streams[0]?.destroy());
+    expect(Buffer.concat(await slowly(told)).equals(much)).toBe(true);
+    const teller = await dial(port);
+    await expect.poll(() => streams.length).toBe(2);
+    const last = randomBytes(PIECE_BYTES);
+    teller.end(last);
+    await once(teller, "close");
+    expect(Buffer.concat(await slowly(streams[1] as Duplex)).equals(last)).toBe(true);
+  });
+
   it("ends with its session, and everybody on it", async () => {
     const relay = await open((stream) => void stream.resume());
     const socket = await dial(relay.port);
-    const closed = new Promise((resolve) => socket.on("error", () => {}).on("close", resolve).resume());
+    const closed = new Promise((resolve) =>
+      socket
+        .on("error", () => {})
+        .on("close", resolve)
+        .resume(),
+    );
     relay.close();
     await closed;
     await relay.closed;
@@ -117,6 +139,15 @@ describe("the relay of a login node that forwards no ports", () => {
     expect(String((await once(socket, "data"))[0])).toBe("hello");
   });
 });
+
+async function slowly(stream: Duplex): Promise<Buffer[]> {
+  const heard: Buffer[] = [];
+  for await (const chunk of stream) {
+    heard.push(chunk as Buffer);
+    await sleep(1);
+  }
+  return heard;
+}
 
 async function read(socket: Socket, bytes: number): Promise<Buffer> {
   const came: Buffer[] = [];

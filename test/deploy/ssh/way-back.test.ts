@@ -1,6 +1,8 @@
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { Duplex, PassThrough } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseBlocks } from "../../../deploy/ssh/block-transfer.ts";
 import type { LoginSession } from "../../../deploy/ssh/session.ts";
@@ -52,6 +54,31 @@ describe("the way back of a site's managers", () => {
     const closed = once(stream, "close");
     near.end();
     await closed;
+  });
+});
+
+describe("the end of a manager's connection", () => {
+  it("comes after all that the agent has said, however slowly it is taken", async () => {
+    const last = randomBytes(400_000);
+    const talker = createServer((socket) => void socket.end(last)).listen(0, "127.0.0.1");
+    await once(talker, "listening");
+    const there = login({ free: 4001 });
+    const at = { ...local(), port: (talker.address() as AddressInfo).port };
+    const options = { address: "10.0.0.1", port: undefined, local: at, python: "python3", init: undefined, dir: "/d" };
+    await createWayBack(options).open(there.session);
+    const heard: Buffer[] = [];
+    const stream = new Duplex({
+      read() {},
+      write: (chunk: Buffer, _encoding, done) =>
+        void sleep(5).then(() => {
+          heard.push(chunk);
+          done();
+        }),
+    });
+    there.come(stream);
+    await once(stream, "close");
+    expect(Buffer.concat(heard).equals(last)).toBe(true);
+    talker.close();
   });
 });
 
