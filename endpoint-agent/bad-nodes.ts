@@ -9,6 +9,8 @@ export type BadNodes = {
   /** A manager there has done work. */
   good(node: string): void;
   isExcluded(node: string, now: number): boolean;
+  /** Whether a block that keeps away from these waits in vain: none is excluded any more, and no other is known to work. */
+  inVain(exclude: readonly string[], now: number): boolean;
   excluded(now: number): ExcludedNode[];
 };
 
@@ -36,6 +38,7 @@ export function createBadNodes(options: BadNodesOptions = {}): BadNodes {
   const { windowMs = HOUR_MS, excludeMs = HOUR_MS, most = MOST } = options;
   const failures = new Map<string, number[]>();
   const out = new Map<string, ExcludedNode>();
+  const worked = new Set<string>();
   const expire = (now: number) => {
     for (const [node, { until }] of out) if (until <= now) out.delete(node);
   };
@@ -55,7 +58,19 @@ export function createBadNodes(options: BadNodesOptions = {}): BadNodes {
       out.set(node, { node, until: now + excludeMs, reason });
       return !known;
     },
-    good: (node) => void failures.delete(node),
+    good(node) {
+      failures.delete(node);
+      worked.add(node);
+      if (worked.size > REMEMBERED) worked.delete(worked.values().next().value as string);
+    },
+    inVain(exclude, now) {
+      expire(now);
+      return (
+        exclude.length > 0 &&
+        !exclude.some((node) => out.has(node)) &&
+        [...worked].every((node) => exclude.includes(node))
+      );
+    },
     isExcluded(node, now) {
       expire(now);
       return out.has(node);

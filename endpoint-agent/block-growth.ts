@@ -58,11 +58,11 @@ export function createGrowth(parts: GrowthParts): Growth {
   const submit = async () => {
     const block = newBlock(policy, place);
     blocks.set(block.id, block);
-    const exclude = provider.excludesNodes ? badNodes.excluded(uptimeMs()).map(({ node }) => node) : [];
+    if (provider.excludesNodes) block.exclude = badNodes.excluded(uptimeMs()).map(({ node }) => node);
     try {
       // First: a submission whose answer is lost is looked for, not repeated (FAULTS.md B12); a disk that hangs is met here (A10).
       await journal.append([recordOf(block)]);
-      block.job = await provider.submit({ ...files.prepare(block), exclude, place: block.place });
+      block.job = await provider.submit({ ...files.prepare(block), exclude: block.exclude, place: block.place });
       crashPoint("block-submitted");
       await journal.append([recordOf(block)]);
       log.info({ block: block.id, job: block.job }, "block submitted");

@@ -1,4 +1,5 @@
 /** Asks the provider how the blocks are, and sees to it that what follows is done. */
+import type { BadNodes } from "./bad-nodes.ts";
 import { type Block, busyOf, endOf, recordOf } from "./block.ts";
 import type { BlockFiles } from "./block-files.ts";
 import {
@@ -31,6 +32,7 @@ export type WatchParts = {
   managers: Pick<Managers, "of">;
   journal: Journal;
   breaker: Breaker;
+  badNodes: Pick<BadNodes, "inVain">;
   log: Log;
   closed(): boolean;
   unexplained: Set<Unexplained>;
@@ -121,6 +123,14 @@ export function createWatch(parts: WatchParts): () => Promise<void> {
     const waitedMs = queuedMs(block, { now, wallNow: Date.now() });
     const why = overdueInQueue(block, { waitedMs, maxQueueTimeMs: policy.maxQueueTimeMs });
     if (why !== undefined) return giveUp(block, why);
+    // Where all nodes were excluded it would wait for ever.
+    if (block.state === "pending" && parts.badNodes.inVain(block.exclude, now)) {
+      log.warn(
+        { block: block.id, exclude: block.exclude },
+        "the nodes that the block keeps away from are let in again: it is asked for anew",
+      );
+      return acts.cancel(block, { force: false });
+    }
     // Once: what others like it come to later is counted anew.
     if (!block.proven && isProven(own, now)) {
       block.proven = true;

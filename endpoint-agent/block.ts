@@ -28,6 +28,8 @@ export type Block = BlockRecord & {
   readonly failedNodes: Set<number>;
   /** which of the configured places it was asked for at */
   readonly place: number;
+  /** nodes that it keeps away from for as long as it waits */
+  exclude: readonly string[];
   /** lost: why, where the scheduler says it */
   cause: TakenCause | undefined;
   /** it has done what it was asked for */
@@ -82,6 +84,7 @@ export function newBlock(policy: Settings["policy"], place = 0): Block {
     held: false,
     cancelledAt: undefined,
     failedNodes: new Set(),
+    exclude: [],
     cause: undefined,
     proven: false,
   };
@@ -99,7 +102,7 @@ export function adoptedBlock(record: BlockRecord): Block {
     cause: undefined,
     proven: false,
   } as const;
-  return { ...record, ...fresh, connected: true, adopted: true, failedNodes: new Set(), place: 0 };
+  return { ...record, ...fresh, connected: true, adopted: true, failedNodes: new Set(), exclude: [], place: 0 };
 }
 
 /** One word for people. */

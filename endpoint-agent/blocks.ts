@@ -154,6 +154,7 @@ export function createBlocks(options: BlocksOptions): Blocks {
     managers,
     journal,
     breaker,
+    badNodes,
     log,
     closed: () => closed,
     unexplained,

@@ -31,6 +31,16 @@ describe("B15: nodes on which managers fail", () => {
     expect(bad.failed("n1", "x", 1_902)).toBe(true);
   });
 
+  it("are no reason to wait for others for ever: a block that keeps away from all that are known waits in vain once they are let in", () => {
+    const bad = nodes();
+    for (const at of [0, 1, 2]) bad.failed("n1", "x", at);
+    expect([bad.inVain(["n1"], 5_001), bad.inVain(["n1"], 5_002), bad.inVain([], 5_002)]).toEqual([false, true, false]);
+    bad.good("n1");
+    expect(bad.inVain(["n1"], 5_002)).toBe(true);
+    bad.good("n2");
+    expect(bad.inVain(["n1"], 5_002)).toBe(false);
+  });
+
   it("are never one whose name is no plain word: it goes onto a command line", () => {
     const bad = nodes();
     for (let at = 0; at < 5; at++) expect(bad.failed("n1,n2 --wrap", "x", at)).toBe(false);
