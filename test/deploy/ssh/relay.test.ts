@@ -128,6 +128,10 @@ describe("the relay of a login node that forwards no ports", () => {
     await expect(openRelay(site, options, () => {})).rejects.toThrow(/nothing listens there.*192\.0\.2\.1/);
   });
 
+  it("says that workers.init ended it", async () => {
+    await expect(open(() => {}, 0, OLDEST_PYTHON, "echo LOADED; exit 3")).rejects.toThrow(/workers\.init ended with 3/);
+  });
+
   it("takes another Python where the workers' own is not on the login node; what `module` says is not taken for its words", async () => {
     const { port } = await open(
       (stream) => stream.end("hello"),
