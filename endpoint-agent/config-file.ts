@@ -136,8 +136,16 @@ function shown(root: Node | null, path: readonly PropertyKey[]): string {
   return value === undefined ? "missing" : (JSON.stringify(value)?.slice(0, 80) ?? String(value));
 }
 
+/** What YAML calls them, and what `a` does not fit. */
+const TYPES: Readonly<Record<string, string>> = {
+  int: "a whole number",
+  array: "a list",
+  object: "fields of its own",
+  record: "fields of its own",
+};
+
 function what(issue: z.core.$ZodIssue): string {
-  if (issue.code === "invalid_type") return issue.expected === "int" ? "a whole number" : `a ${issue.expected}`;
+  if (issue.code === "invalid_type") return TYPES[issue.expected] ?? `a ${issue.expected}`;
   if (issue.code === "invalid_value") return `one of ${issue.values.map((value) => JSON.stringify(value)).join(", ")}`;
   if (issue.code === "invalid_union" && "options" in issue && Array.isArray(issue.options)) {
     return `one of ${issue.options.map((value) => JSON.stringify(value)).join(", ")}`;

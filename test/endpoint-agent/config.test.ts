@@ -39,6 +39,9 @@ describe("an endpoint's configuration", () => {
       "node: { cores: two }",
       "provider:",
       "  type: slurmy",
+      "launcher:",
+      "  overrides: short",
+      "limits: 5",
       "",
     ].join("\n");
     writeFileSync(file, text);
@@ -57,6 +60,8 @@ describe("an endpoint's configuration", () => {
       `${file}:5:16: policy.parallelism is 2; expected at most 1`,
       `${file}:6:16: node.cores is "two"; expected a number`,
       `${file}:8:9: provider.type is "slurmy"; expected one of "local", "slurm", "pbs", "torque", "moab", "sge", "lsf", "htcondor", "flux"`,
+      `${file}:10:14: launcher.overrides is "short"; expected a list`,
+      `${file}:11:9: limits is 5; expected fields of its own`,
     ]);
   });
 
