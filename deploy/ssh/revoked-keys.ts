@@ -5,13 +5,27 @@ import { join } from "node:path";
 import { ApiError } from "../../protocol/errors.ts";
 import { findOnPath, run } from "../command.ts";
 import type { Environment } from "../directories.ts";
+import { parseCertificate } from "./host-certificate.ts";
 import { keyType } from "./known-hosts.ts";
 
 const BINARY = "SSHKRL";
 const ASK_MS = 15_000;
 
 /** Whether the list names a key. Throws SSH_HOST_KEY when it cannot be read: then no host is trusted, as OpenSSH has it. */
-export async function isRevokedBy(file: string, key: Buffer, env: Environment): Promise<boolean> {
+export function isRevokedBy(file: string, key: Buffer, env: Environment): Promise<boolean> {
+  return isNamedIn(file, { shown: key, key }, env);
+}
+
+/** The same for a certificate of a host: its authority may be named, and in the binary form its serial number or its name. */
+export function isCertificateRevokedBy(file: string, certificate: Buffer, env: Environment): Promise<boolean> {
+  return isNamedIn(file, { shown: certificate, key: parseCertificate(certificate).authority }, env);
+}
+
+async function isNamedIn(
+  file: string,
+  { shown, key }: { shown: Buffer; key: Buffer },
+  env: Environment,
+): Promise<boolean> {
   let list: Buffer;
   try {
     list = readFileSync(file);
@@ -20,8 +34,8 @@ export async function isRevokedBy(file: string, key: Buffer, env: Environment): 
       cause,
     });
   }
-  const base64 = key.toString("base64");
   if (list.toString("latin1", 0, BINARY.length) !== BINARY) {
+    const base64 = key.toString("base64");
     return list
       .toString("utf8")
       .split("\n")
@@ -37,7 +51,7 @@ export async function isRevokedBy(file: string, key: Buffer, env: Environment): 
   const dir = mkdtempSync(join(tmpdir(), "farcall-key-"));
   try {
     const path = join(dir, "key.pub");
-    writeFileSync(path, `${keyType(key)} ${base64}\n`);
+    writeFileSync(path, `${keyType(shown)} ${shown.toString("base64")}\n`);
     await run(keygen, ["-Q", "-f", file, path], { timeoutMs: ASK_MS, env });
     return false;
   } catch {

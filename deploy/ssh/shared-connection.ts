@@ -4,7 +4,7 @@
  */
 import { spawn } from "node:child_process";
 import { EventEmitter } from "node:events";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { lstatSync, mkdtempSync, rmSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -24,7 +24,7 @@ const KEPT_BYTES = 2_000;
 /** The one to a host, if there is one and it is alive. */
 export async function findShared(host: SshHost, env: Environment): Promise<Connection | undefined> {
   const path = host.controlPath;
-  if (path === undefined || path.includes("%") || !existsSync(path)) return undefined;
+  if (path === undefined || path.includes("%") || !isOwnSocket(path)) return undefined;
   const ssh = await findOnPath("ssh", env);
   if (!ssh) return undefined;
   // Without the configuration, whose forwards and commands were for the person; and never over a connection of its own.
@@ -38,6 +38,12 @@ export async function findShared(host: SshHost, env: Environment): Promise<Conne
     return undefined;
   }
   return openShared({ path, ask, start: (command) => spawn(ssh, [...words, "--", host.alias, command], { env }) });
+}
+
+/** One that somebody else has put there, as in /tmp, would lead to them. */
+export function isOwnSocket(path: string): boolean {
+  const stat = lstatSync(path, { throwIfNoEntry: false });
+  return stat?.isSocket() === true && stat.uid === process.getuid?.();
 }
 
 function variables({ setEnv }: SshHost): string[] {

@@ -17,7 +17,7 @@ import {
   speaksOf,
 } from "./known-hosts.ts";
 import { harmless, type Prompter } from "./prompter.ts";
-import { isRevokedBy } from "./revoked-keys.ts";
+import { isCertificateRevokedBy, isRevokedBy } from "./revoked-keys.ts";
 
 /** All lines of the host's known_hosts files, with the file that each came from. */
 export type KnownHostsOf = (KnownHost & { file: string })[];
@@ -87,7 +87,7 @@ function revokedKey(name: string, shown: string, place: string): ApiError {
 async function judgeByAuthority(
   host: SshHost,
   { key, names, known }: { key: Buffer; names: string[]; known: KnownHostsOf },
-  { certificate }: VerifyOptions,
+  { certificate, env }: VerifyOptions,
 ): Promise<CertificateVerdict | undefined> {
   const isNamed = known.some(
     ({ marker, hosts }) => marker === "cert-authority" && names.some((name) => speaksOf(hosts, name)),
@@ -98,6 +98,9 @@ async function judgeByAuthority(
   try {
     const parsed = parseCertificate(shown);
     if (!parsed.key.equals(key)) return { trusted: false, why: "it is about another key" };
+    if (host.revokedHostKeys !== undefined && (await isCertificateRevokedBy(host.revokedHostKeys, shown, env))) {
+      return { trusted: false, why: `${host.revokedHostKeys} revokes it, or its authority` };
+    }
     const bare = (host.hostKeyAlias ?? host.host).toLowerCase();
     return judgeCertificate(parsed, { names, host: bare, known, nowMs: Date.now() });
   } catch (error) {

@@ -79,8 +79,9 @@ describe.skipIf(!SSHD)("a host's key that does not count", () => {
   });
 
   it("has a certificate for another name, or one that has expired, or none: not accepted by itself, and it is said why", async () => {
-    const authority = `@cert-authority * ${publicKey()}`;
-    await expect(login(authority)).rejects.toThrow(/names an authority for it, and it shows no certificate/);
+    await expect(login(`@cert-authority * ${publicKey()}`)).rejects.toThrow(
+      /names an authority for it, and it shows no certificate/,
+    );
     const cases: [string[], RegExp][] = [
       [["-n", "login.elsewhere"], /its certificate does not count: it is for login\.elsewhere, not for 127\.0\.0\.1/],
       [["-n", "127.0.0.1", "-V", "20200101:20200102"], /its certificate does not count: it is not valid any more/],
@@ -99,6 +100,14 @@ describe.skipIf(!SSHD)("a host's key that does not count", () => {
     await expect(login(known.replace(/ssh-ed25519 .*/, publicKey().trim()))).rejects.toThrow(
       /its authority is not one/,
     );
+    const authority = join(site.dir, "authority.pub");
+    const [krl, byName] = [join(site.dir, "authority.krl"), join(site.dir, "names")];
+    execFileSync("ssh-keygen", ["-q", "-k", "-f", krl, authority]);
+    writeFileSync(byName, "id: site\n");
+    execFileSync("ssh-keygen", ["-q", "-k", "-s", authority, "-f", `${krl}.names`, byName]);
+    for (const revoked of [authority, krl, `${krl}.names`]) {
+      await expect(login(known, [`RevokedHostKeys ${revoked}`])).rejects.toThrow(/revokes it, or its authority/);
+    }
   });
 
   it("is too short to be trusted, whoever knows it", async () => {
