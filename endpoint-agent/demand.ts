@@ -12,15 +12,16 @@ export function demandOf(
   for (const { key, unfinished } of interchange.classes.all()) {
     if (unfinished > 0) demand[key] = (demand[key] ?? 0) + unfinished;
   }
-  for (const [key, count] of Object.entries(returning)) demand[key] = Math.max(demand[key] ?? 0, count);
   // What was adopted after a restart has no known class; it keeps its block by itself, being there.
   let adopted = 0;
-  for (const manager of interchange.managers) for (const task of manager.tasks) if (!task.spec) adopted++;
-  // What runs in a block that ends by itself wants no other one.
   for (const { draining, tasks } of interchange.managers) {
-    if (!draining) continue;
-    for (const { spec } of tasks) if (spec) demand[spec.class.key] = (demand[spec.class.key] ?? 0) - 1;
+    for (const { spec } of tasks) {
+      // What runs in a block that ends by itself wants no other one.
+      if (spec && draining) demand[spec.class.key] = (demand[spec.class.key] ?? 0) - 1;
+      else if (!spec && !draining) adopted++;
+    }
   }
+  for (const [key, count] of Object.entries(returning)) demand[key] = Math.max(demand[key] ?? 0, count);
   const key = resourceClass(DEFAULT_RESOURCES);
   if (adopted > 0) demand[key] = (demand[key] ?? 0) + adopted;
   return demand;

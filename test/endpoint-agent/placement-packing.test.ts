@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { demandOf } from "../../endpoint-agent/demand.ts";
-import { createTaskTable } from "../../endpoint-agent/held-task.ts";
+import { adoptedTask, createTaskTable } from "../../endpoint-agent/held-task.ts";
 import { createInterchange } from "../../endpoint-agent/interchange.ts";
 import type { Spreading } from "../../endpoint-agent/placement-packing.ts";
-import { testEntries, testManager, testSpec } from "./support.ts";
+import { newTaskId, testEntries, testManager, testSpec } from "./support.ts";
 
 /** An interchange with blocks of so many nodes of two workers. */
 function setUp({ blocks, nodes = 1, how = "pack" }: { blocks: number; nodes?: number; how?: Spreading }) {
@@ -82,7 +82,11 @@ describe("the demand for blocks", () => {
     give(3);
     const [key = ""] = Object.keys(demandOf({}, interchange));
     expect(demandOf({}, interchange)).toEqual({ [key]: 3 });
-    for (const manager of managers) manager.draining = true;
+    for (const manager of managers) {
+      manager.draining = true;
+      manager.tasks.add(adoptedTask([newTaskId(), 1], manager));
+    }
     expect(demandOf({}, interchange)).toEqual({ [key]: 1 });
+    expect(demandOf({}, interchange, { [key]: 3 })).toEqual({ [key]: 3 });
   });
 });
