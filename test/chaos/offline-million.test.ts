@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { Farcall } from "../../sdk/index.ts";
-import { createFakeClock, whyNoFakeClock } from "../support/fake-clock.ts";
+import { createFakeClock, removeLeftClocks, whyNoFakeClock } from "../support/fake-clock.ts";
 import { startOwnAgent } from "../support/own-agent.ts";
 import { startStack } from "../support/stack.ts";
 import { waitFor } from "../support/wait-for.ts";
@@ -36,6 +36,7 @@ describe.skipIf(why)(
     it("A3: those whose time is over say so and never run, the others do, and nobody's memory holds the backlog", async () => {
       const dir = mkdtempSync(join(tmpdir(), "farcall-million-"));
       cleanup.push(() => rmSync(dir, { recursive: true, force: true, maxRetries: 5 }));
+      cleanup.push(removeLeftClocks);
       const clock = createFakeClock(join(dir, "clock"), "+0");
       const config = { node: { cores: 2 }, policy: { workersPerNode: 2 } };
       const stack = await startStack({ dir, endpoints: [{ name: "laptop", config }], env: clock.env });

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { Farcall } from "../../sdk/index.ts";
 import { judge, readEvidence, witness } from "../support/evidence.ts";
-import { createFakeClock, whyNoFakeClock } from "../support/fake-clock.ts";
+import { createFakeClock, removeLeftClocks, whyNoFakeClock } from "../support/fake-clock.ts";
 import { alive, type OwnAgent, startOwnAgent } from "../support/own-agent.ts";
 import { startStack, type TestStack } from "../support/stack.ts";
 import { waitFor } from "../support/wait-for.ts";
@@ -29,6 +29,7 @@ describe.skipIf(why)(`a wrong clock${why ? ` (skipped: ${why})` : ""}`, { timeou
   afterAll(async () => {
     await farcall.close();
     await stack.stop();
+    removeLeftClocks();
   });
   const startWith = async (time: string) => {
     evidence = join(stack.dir, `evidence-${++tests}`);

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { Farcall } from "../../sdk/index.ts";
 import { judge, readEvidence, witness } from "../support/evidence.ts";
-import { createFakeClock, whyNoFakeClock } from "../support/fake-clock.ts";
+import { createFakeClock, removeLeftClocks, whyNoFakeClock } from "../support/fake-clock.ts";
 import { startOwnAgent } from "../support/own-agent.ts";
 import { startStack } from "../support/stack.ts";
 import { waitFor } from "../support/wait-for.ts";
@@ -22,6 +22,7 @@ describe.skipIf(why)(`an agent that is offline for days${why ? ` (skipped: ${why
   it("A3: its backlog waits in the database, each task for its own time; on return it pulls only what fits", async () => {
     const dir = mkdtempSync(join(tmpdir(), "farcall-days-"));
     cleanup.push(() => rmSync(dir, { recursive: true, force: true, maxRetries: 5 }));
+    cleanup.push(removeLeftClocks);
     const clock = createFakeClock(join(dir, "clock"), "+0");
     const config = { node: { cores: 2 }, policy: { workersPerNode: 2 } };
     const stack = await startStack({ dir, endpoints: [{ name: "laptop", config }], env: clock.env });

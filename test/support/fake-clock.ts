@@ -1,5 +1,6 @@
 /** The wall clock of a process and its children, by libfaketime; its monotonic clocks stay right. */
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 
 const PLACES = ["x86_64-linux-gnu", "aarch64-linux-gnu", "faketime"].map(
   (place) => `/usr/lib/${place}${place === "faketime" ? "" : "/faketime"}/libfaketime.so.1`,
@@ -31,6 +32,18 @@ export function createFakeClock(file: string, time: string): FakeClock {
     },
     set,
   };
+}
+
+const SHARED_MEMORY = "/dev/shm";
+
+/** Removes what libfaketime shares between processes and leaves behind when they are killed; for after the last of them. */
+export function removeLeftClocks(): void {
+  if (!existsSync(SHARED_MEMORY)) return;
+  for (const name of readdirSync(SHARED_MEMORY)) {
+    const pid = /^(?:faketime_shm|sem\.faketime_sem)_(\d+)$/.exec(name)?.[1];
+    // A process that does not find its parent's makes its own.
+    if (pid !== undefined && !existsSync(join("/proc", pid))) rmSync(join(SHARED_MEMORY, name), { force: true });
+  }
 }
 
 function libraryOf(): string | undefined {
