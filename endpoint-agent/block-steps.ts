@@ -112,12 +112,14 @@ export function endOfBlock(
   },
 ): BlockEnd {
   const unwanted = isUnwanted(block);
+  // Why one was given up; of one that came up it says no more than that it ran.
+  const given = unwanted && (block.state === "lost" || !block.connected) ? block.reason : null;
   const over = facts.endsAt !== null && facts.endsAt <= facts.now;
   const taken = facts.taken === true || over;
   const cause = facts.cause === "preempted" || facts.cause === "node-failed" ? facts.cause : undefined;
   const shortLived = !block.adopted && facts.now - block.since < SHORT_LIFE_MS;
   return {
-    reason: (unwanted ? block.reason : null) ?? facts.reason ?? "it has ended",
+    reason: given ?? facts.reason ?? "it has ended",
     taken,
     // Several schedulers end a walltime as they do a cancel.
     cause: taken ? (cause ?? (over ? "walltime" : facts.cause)) : undefined,

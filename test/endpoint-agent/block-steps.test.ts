@@ -55,6 +55,16 @@ describe("the steps of a block", () => {
     expect(endOfBlock(ended, how)).toEqual({ reason: "TIMEOUT", taken: false, failed: false });
   });
 
+  it.each(["draining", "stopping"] as const)(
+    "B5: of a %s one that ran, why it ended is what the scheduler says",
+    (state) => {
+      const ran = { ...ended, state, reason: "RUNNING" };
+      const end = { ...how, reason: "CANCELLED", taken: true, cause: "cancelled" as const };
+      expect(endOfBlock(ran, end)).toMatchObject({ reason: "CANCELLED", cause: "cancelled" });
+      expect(endOfBlock({ ...ran, state: "lost", reason: "NODE_FAIL" }, how).reason).toBe("NODE_FAIL");
+    },
+  );
+
   it("B15: one that ends before its managers came, or at once after, has failed", () => {
     expect(endOfBlock({ ...ended, connected: false }, how).failed).toBe(true);
     expect(endOfBlock({ ...ended, since: facts.now - 1_000 }, how).failed).toBe(true);
