@@ -5,10 +5,10 @@ import { dirname, resolve } from "node:path";
 import { type Document, isNode, LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
 import { ApiError } from "../protocol/errors.ts";
+import { expectationOf } from "../protocol/expectation.ts";
 import { wayOf } from "../protocol/nats-servers.ts";
 import { DEFAULTS } from "../protocol/task.ts";
 import { isLoopback } from "./auth/host-check.ts";
-import { expectationOf } from "./expectation.ts";
 import { isNetwork } from "./http/client-address.ts";
 
 const positive = z.int().positive();

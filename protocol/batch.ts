@@ -5,6 +5,7 @@
  */
 import { z } from "zod";
 import { ApiError } from "./errors.ts";
+import { expectationOf } from "./expectation.ts";
 import { isId } from "./ids.ts";
 import {
   BLOB_LIMIT_BYTES,
@@ -102,7 +103,7 @@ export function parseSubmitHeader(header: unknown, bodyLength: number): SubmitHe
   const parsed = Specs.safeParse(specs);
   if (!parsed.success) {
     const issue = parsed.error.issues[0] as z.core.$ZodIssue;
-    throw badField(["specs", ...issue.path].join("."), valueAt(specs, issue.path), issue.message);
+    throw badIssue(issue, specs, ["specs"]);
   }
   if (!Array.isArray(tasks) || tasks.length === 0 || tasks.length > BatchLimits.maxTasks) {
     throw badField(
@@ -161,6 +162,13 @@ export function badField(field: string, value: unknown, expected: string): ApiEr
   return new ApiError("BAD_REQUEST", `${name} is ${shown}; expected ${expected}`, {
     details: { field, value: shown, expected },
   });
+}
+
+/** The error for what a schema did not take; `where` leads to what it looked at. */
+export function badIssue(issue: z.core.$ZodIssue, root: unknown, where: readonly string[] = []): ApiError {
+  const known = issue.code !== "unrecognized_keys";
+  const path = known ? issue.path : [...issue.path, issue.keys[0] as string];
+  return badField([...where, ...path].join("."), valueAt(root, path), expectationOf(issue));
 }
 
 function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {

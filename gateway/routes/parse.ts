@@ -3,7 +3,7 @@ import type { Context } from "hono";
 import { z } from "zod";
 import { badField } from "../../protocol/batch.ts";
 import type { ApiError } from "../../protocol/errors.ts";
-import { expectationOf } from "../expectation.ts";
+import { expectationOf } from "../../protocol/expectation.ts";
 
 /** The value as the schema makes it. Throws BAD_REQUEST; `where` is "body" or "query". */
 export function parseWith(schema: z.ZodType, value: unknown, where: string): unknown {

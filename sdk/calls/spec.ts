@@ -1,5 +1,6 @@
 /** What a call asks for beside its arguments, checked once and shared by every call that asks for the same. */
-import { badField } from "../../protocol/batch.ts";
+import type { z } from "zod";
+import { badIssue } from "../../protocol/batch.ts";
 import { CallSpec } from "../../protocol/task.ts";
 import type { Code } from "../code/code.ts";
 
@@ -59,14 +60,7 @@ export function createSpec(code: Code, options: CallOptions & { group?: string }
   const given = Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined));
   const parsed = CallSpec.safeParse({ function: SOME_FUNCTION, ...given });
   if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    const path = issue?.path ?? [];
-    const value = path.reduce<unknown>((held, key) => (held as Record<PropertyKey, unknown>)?.[key], given);
-    throw badField(
-      path.join(".") || "the options",
-      path.length === 0 ? given : value,
-      issue?.message ?? "valid options",
-    );
+    throw badIssue(parsed.error.issues[0] as z.core.$ZodIssue, given);
   }
   const { function: _function, ...checked } = parsed.data;
   return { code, asked: checked, patient, signal, live: 0, onAbort: undefined, text: undefined };

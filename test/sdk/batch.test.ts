@@ -118,8 +118,11 @@ describe("createCall", () => {
 
 describe("createSpec", () => {
   it("names the option that does not fit, and what it is", () => {
-    expect(() => createSpec(code, { priority: 5000 })).toThrow(/^priority is 5000; expected/);
-    expect(() => createSpec(code, { resources: { cores: 0 } })).toThrow(/^resources\.cores is 0; expected/);
-    expect(() => createSpec(code, { timeout: 5 } as never)).toThrow(/timeout/);
+    expect(() => createSpec(code, { priority: 5000 })).toThrow(/^priority is 5000; expected at most \d+$/);
+    expect(() => createSpec(code, { resources: { cores: 0 } })).toThrow(/^resources\.cores is 0; expected at least 1$/);
+    expect(() => createSpec(code, { timeout: 5 } as never)).toThrow(/^timeout is 5; expected no such field$/);
+    expect(() => createSpec(code, { resources: { gpu: 1 } } as never)).toThrow(
+      /^resources\.gpu is 1; expected no such field$/,
+    );
   });
 });
