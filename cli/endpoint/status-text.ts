@@ -49,7 +49,10 @@ function nextStep({ name, state, summary }: EndpointView): string | undefined {
   if (state === "offline" || state === "never-started") {
     return `\`farcall endpoint start ${name}\` on its machine starts the agent; what waits, waits until then`;
   }
-  if (state === "draining") return `\`farcall endpoint drain --off ${name}\` lets it take work again`;
+  // Also the last that is heard of an agent that was stopped.
+  if (state === "draining") {
+    return `\`farcall endpoint drain --off ${name}\`, or \`farcall endpoint start ${name}\` if its agent was stopped, lets it take work again`;
+  }
   if (!summary?.trouble && !summary?.failing) return undefined;
   return `\`farcall endpoint script ${name}\` prints what is submitted; after a change of its configuration \`farcall endpoint restart ${name}\``;
 }

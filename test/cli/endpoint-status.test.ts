@@ -59,6 +59,12 @@ function shown(changes: Partial<EndpointView> = {}, more: Partial<StatusFacts> =
 const said = (changes: Partial<Summary>) => shown({ summary: { ...summary, ...changes } });
 
 describe("farcall endpoint status", () => {
+  it("says of one that takes nothing new how it does again, also when its agent was stopped", () => {
+    expect(shown({ state: "draining" })).toMatch(
+      /^next: `farcall endpoint drain --off cluster`, or `farcall endpoint start cluster` if its agent was stopped/m,
+    );
+  });
+
   it("shows each block with its job, how long it has been so, its slots, what is left of its walltime and why it waits", () => {
     const rows = shown().split("\n").slice(-3);
     expect(rows[0]).toMatch(/^BLOCK +JOB +STATE +FOR +NODES +BUSY +LEFT +REASON$/);
