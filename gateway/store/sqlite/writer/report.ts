@@ -111,12 +111,13 @@ export function createReport(base: Base, parts: ReportParts) {
   }
 
   /** How a block ended is known only when its tasks are out again. */
-  function explained({ message, index }: ResultAt, outcome: Outcome): boolean {
+  function explained({ message, index }: ResultAt, outcome: Outcome, endpoint: Endpoint | undefined): boolean {
     const { results } = message;
     const failure = results.extras?.get(index)?.failure;
     const block = results.names[results.places[index * 2] as number];
-    if (outcome !== "returned" || failure === undefined || !block || !isTaken(failure)) return false;
-    return transitions.explain(results.ids[index] as string, block.slice(0, NAME_LENGTH), failure);
+    if (!endpoint || outcome !== "returned" || failure === undefined || !block || !isTaken(failure)) return false;
+    const id = results.ids[index] as string;
+    return transitions.explain({ id, endpoint, block: block.slice(0, NAME_LENGTH) }, failure);
   }
 
   return (message: ReportMessage): ReportReply => {
@@ -145,7 +146,7 @@ export function createReport(base: Base, parts: ReportParts) {
       const at = { message, index, offset };
       offset += results.length(at);
       if (task && task.lease === leases[index]) endAny(task, at, outcome, reply, audiences);
-      else if (!explained(at, outcome)) {
+      else if (!explained(at, outcome, endpoint)) {
         superseded.keep(message, index, outcome);
         reply.superseded++;
       }

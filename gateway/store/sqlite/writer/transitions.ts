@@ -5,7 +5,7 @@ import type { StoredEvent } from "../../port.ts";
 import { idToBytes } from "../ids.ts";
 import { CODE, stateOf } from "../states.ts";
 import type { Base } from "./base.ts";
-import type { Task } from "./model.ts";
+import type { Endpoint, Task } from "./model.ts";
 
 /** A result as it goes into the task's row. `form` is null when there is none. */
 export type StoredResult = { form: number | null; size: number | null; value: Uint8Array | null };
@@ -24,7 +24,7 @@ export type Transitions = {
   /** The hand-out under way does not count as one that came to no end. */
   forgive(task: Task): void;
   /** Completes the record of an attempt that ended with its block, before it was known why. False when there is none. */
-  explain(taskId: string, block: string, failure: TaskFailure): boolean;
+  explain(attempt: { id: string; endpoint: Endpoint; block: string }, failure: TaskFailure): boolean;
   /** Lets a task wait for its retry; its attempt is recorded. */
   wait(task: Task, tally: Tally, wait: { retryAt: number; failure: TaskFailure }): StoredEvent;
   /** The attempts of a task that have ended without ending it. */
@@ -60,7 +60,9 @@ export function createTransitions(base: Base): Transitions {
   );
   const setForgiven = db.prepare("update tasks set ended_lease = lease where seq = ?");
   const explainAttempt = db.prepare(
-    "update attempts set failure = ? where task = (select seq from tasks where id = ?) and block = ? and failure like ?",
+    `update attempts set failure = ?
+     where task = (select seq from tasks where id = ? and spec in (select key from specs where endpoint = ?))
+       and block = (select key from names where text = ?) and failure like '{"code":"BLOCK_ENDED"%'`,
   );
   const addAttempt = db.prepare("insert or replace into attempts values(?, ?, ?, ?, ?, ?, ?)");
   const attemptRows = db.prepare(
@@ -172,15 +174,8 @@ export function createTransitions(base: Base): Transitions {
       return wasRunning || failure ? event(task, events.append(task), failure) : null;
     },
     forgive: (task) => void setForgiven.run(task.seq),
-    explain(taskId, block, failure) {
-      const name = interning.name(block) ?? -1;
-      const { changes } = explainAttempt.run(
-        JSON.stringify(failure),
-        idToBytes(taskId),
-        name,
-        `{"code":"BLOCK_ENDED"%`,
-      );
-      return Number(changes) > 0;
+    explain({ id, endpoint, block }, failure) {
+      return explainAttempt.run(JSON.stringify(failure), idToBytes(id), endpoint.key, block).changes > 0;
     },
     wait(task, tally, { retryAt, failure }) {
       recordAttempt(task, tally, failure);

@@ -81,7 +81,10 @@ export function takenRules(open: OpenStore): void {
       await world.report([{ id, lease: 1, outcome: "returned", block: "b-1", failure: by("BLOCK_ENDED") }]);
       await world.pop();
       await world.report([{ id, lease: 1, outcome: "returned", block: "b-2", failure: by("WALLTIME") }]);
+      const other = world.newId();
+      await world.store.putEndpoint({ id: other, name: "other", owner: "mallory", description: "" });
       const late = { id, lease: 1, outcome: "returned", block: "b-1", failure: by("PREEMPTED") } as const;
+      expect((await world.report([late], { endpoint: other, epoch: 1 })).superseded, "I9: another endpoint's").toBe(1);
       expect((await world.report([late])).superseded).toBe(0);
       expect(await world.store.attemptsOf(id)).toMatchObject([{ attempt: 1, block: "b-1", reason: "PREEMPTED" }]);
       expect(await world.state(id)).toBe("leased");
