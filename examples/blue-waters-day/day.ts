@@ -3,7 +3,7 @@ import { EXIT } from "../../cli/exit-codes.ts";
 import type { Farcall } from "../../sdk/index.ts";
 import type { Agents, DayEndpoint } from "./agents.ts";
 import { type BlockWatch, createBlockWatch } from "./block-watch.ts";
-import { Interrupted, runFarcall } from "./farcall-program.ts";
+import { CommandFailed, Interrupted, runFarcall } from "./farcall-program.ts";
 import type { Place } from "./place.ts";
 import { mpiProgram, pythonTasks, ranksWithoutMpi, shellCommand } from "./work.ts";
 
@@ -37,7 +37,8 @@ export async function spendDay({ farcall, place, agents, signal }: Day): Promise
 
 async function run(args: readonly string[], { env }: Place, signal: AbortSignal): Promise<void> {
   const code = await runFarcall(args, { env, signal });
-  if (code !== EXIT.ok) throw new Error(`farcall ${args.slice(0, 2).join(" ")} ended with ${code}; it said why`);
+  if (code !== EXIT.ok)
+    throw new CommandFailed(`farcall ${args.slice(0, 2).join(" ")} ended with ${code}; it said why`);
 }
 
 async function work(farcall: Farcall, place: Place, watch: BlockWatch): Promise<void> {

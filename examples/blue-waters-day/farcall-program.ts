@@ -10,6 +10,9 @@ const PLAIN = /^[\w@%+=:,./-]+$/;
 /** Ended by Ctrl-C, here or at its own prompt. */
 export class Interrupted extends Error {}
 
+/** A command of the day did not work; it has said why. */
+export class CommandFailed extends Error {}
+
 /** Runs a command to its end, and shows it. Gives its exit code. */
 export async function runFarcall(
   args: readonly string[],

@@ -7,7 +7,7 @@ import { parseArgs } from "node:util";
 import { Farcall } from "../../sdk/index.ts";
 import { agentsHere, agentsThere } from "./agents.ts";
 import { spendDay } from "./day.ts";
-import { Interrupted } from "./farcall-program.ts";
+import { CommandFailed, Interrupted } from "./farcall-program.ts";
 import { type Place, realPlace } from "./place.ts";
 
 const INTERRUPTED = 130;
@@ -46,6 +46,10 @@ async function main(): Promise<number> {
     if (aborter.signal.aborted || error instanceof Interrupted) {
       process.stderr.write("interrupted\n");
       return INTERRUPTED;
+    }
+    if (error instanceof CommandFailed) {
+      process.stderr.write(`${error.message}\n`);
+      return 1;
     }
     throw error;
   }
