@@ -18,6 +18,7 @@ import {
 } from "./known-hosts.ts";
 import { harmless, type Prompter } from "./prompter.ts";
 import { isCertificateRevokedBy, isRevokedBy } from "./revoked-keys.ts";
+import { quote } from "./shell.ts";
 
 /** All lines of the host's known_hosts files, with the file that each came from. */
 export type KnownHostsOf = (KnownHost & { file: string })[];
@@ -64,7 +65,9 @@ export async function verifyHostKey(host: SshHost, key: Buffer, options: VerifyO
   if (vouched?.trusted) return;
   if (judged.verdict === "changed") {
     const file = placeOf(judged.entry);
-    const how = `if its administrators confirm the new key, remove the old one: ssh-keygen -R ${quoted(name)}`;
+    // The file that knows it need not be the one that ssh-keygen takes by itself.
+    const remove = `ssh-keygen -f ${quote(fileOf(judged.entry))} -R ${quote(name)}`;
+    const how = `if its administrators confirm the new key, remove the old one: ${remove}`;
     const known = `${file} knows ${fingerprint(judged.entry.key)}`;
     throw new ApiError("SSH_HOST_KEY", `${name} shows another key than before, the ${shown}; ${known}; ${how}`);
   }
@@ -144,9 +147,9 @@ function remember(host: SshHost, name: string, key: Buffer): void {
 }
 
 function placeOf(entry: KnownHost): string {
-  return `${(entry as KnownHost & { file?: string }).file ?? "known_hosts"}:${entry.line}`;
+  return `${fileOf(entry)}:${entry.line}`;
 }
 
-function quoted(name: string): string {
-  return name.startsWith("[") ? `'${name}'` : name;
+function fileOf(entry: KnownHost): string {
+  return (entry as KnownHost & { file?: string }).file ?? "known_hosts";
 }

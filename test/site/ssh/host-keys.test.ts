@@ -94,7 +94,7 @@ describe.skipIf(!SSHD)("keys of hosts, on real sshds", () => {
     await expect(login({ acceptNew: true, answers: ["yes"] })).rejects.toMatchObject({
       code: "SSH_HOST_KEY",
       message: expect.stringMatching(
-        new RegExp(`known_hosts:2 knows .*ssh-keygen -R '\\[127\\.0\\.0\\.1\\]:${site.port}'`),
+        new RegExp(`known_hosts:2 knows .*ssh-keygen -f ${file} -R '\\[127\\.0\\.0\\.1\\]:${site.port}'`),
       ),
     });
     expect(readFileSync(file, "utf8")).toBe(changed);
