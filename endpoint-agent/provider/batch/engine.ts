@@ -17,7 +17,7 @@ import type { RunCommand } from "./run-command.ts";
 import { batchScript } from "./script.ts";
 import { huntStrays } from "./strays.ts";
 import { DEFAULT_TIMING, type Timing } from "./timing.ts";
-import { wordsOf } from "./words.ts";
+import { joined, wordsOf } from "./words.ts";
 
 export type BatchOptions = {
   dialect: Dialect;
@@ -108,8 +108,8 @@ export function createBatchProvider(options: BatchOptions): Provider {
     const node = status.node ?? exitFileOf(block)?.host;
     const nodeLog = options.logFileOf(block);
     const last = lastWords(nodeLog, scriptLogOf(nodeLog));
-    const parts = [status.reason, code === undefined ? undefined : `exit code ${code}`, last];
-    return { ...status, ...(node ? { node } : {}), reason: parts.filter((part) => part).join(": ") };
+    const reason = joined([status.reason, code === undefined ? undefined : `exit code ${code}`, last]);
+    return { ...status, ...(node ? { node } : {}), reason };
   };
 
   return {

@@ -13,6 +13,11 @@ export function wordsOf(argv: readonly string[], output: CommandOutput): string 
   return said.startsWith(`${name}:`) ? said : `${name}: ${said}`;
 }
 
+/** What several have said of one end, each thing once: schedulers that tell the exit code say what the script has noted. */
+export function joined(said: readonly (string | null | undefined)[]): string {
+  return [...new Set(said)].filter((words) => words).join(": ");
+}
+
 function oneLine(text: string): string {
   const plain = text
     .slice(0, 4 * MAX_CHARACTERS)
