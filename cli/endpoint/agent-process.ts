@@ -125,7 +125,11 @@ export async function endAgent(
   const until = performance.now() + options.withinMs;
   while (isAlive({ pid, startTime })) {
     if (performance.now() > until) {
-      const next = "`farcall endpoint stop --now` kills its work";
+      // Where `--now` was said already, or it is a restart, that is no advice.
+      const drains = options.signals.length === 1 && options.signals[0] === "SIGTERM";
+      const next = drains
+        ? `\`farcall endpoint stop ${endpoint.name} --now\` kills its work`
+        : `it is ending; \`farcall endpoint status ${endpoint.name}\` and \`farcall endpoint logs ${endpoint.name}\` show what it waits for`;
       throw new ApiError("UNAVAILABLE", `the agent (process ${pid}) has not ended yet; ${next}`);
     }
     await sleep(50, undefined, { signal: options.signal });
