@@ -13,6 +13,15 @@ export const PYTHONS: string[] = findPythons();
 export const OLDEST_PYTHON: string = PYTHONS[0] ?? "python3";
 
 let file: string | undefined;
+let made: string | undefined;
+const removeFile = () => {
+  if (made !== undefined) rmSync(made, { recursive: true, force: true });
+  made = undefined;
+  file = undefined;
+};
+process.once("exit", removeFile);
+// Vitest ends its processes by a signal, which no listener of "exit" sees. Programs that are no tests have no Vitest.
+if ("__vitest_worker__" in globalThis) (await import("vitest")).afterAll(removeFile);
 
 /** The argv that starts a manager, without its options. */
 export function managerArgv(type: ManagerType, interpreter = OLDEST_PYTHON): [string, ...string[]] {
@@ -24,7 +33,7 @@ export function managerArgv(type: ManagerType, interpreter = OLDEST_PYTHON): [st
 export function pythonManager(): string {
   if (file === undefined) {
     const dir = mkdtempSync(join(tmpdir(), "farcall-python-manager-"));
-    process.once("exit", () => rmSync(dir, { recursive: true, force: true }));
+    made = dir;
     file = join(dir, "farcall-manager.pyz");
     writeFileSync(file, pythonManagerFile(), { mode: 0o600 });
   }
