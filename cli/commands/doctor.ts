@@ -1,5 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { type Command, Option } from "commander";
+import { ApiError } from "../../protocol/errors.ts";
 import { adviceFor } from "../advice.ts";
 import { addCommand } from "../command.ts";
 import type { CliContext } from "../context.ts";
@@ -74,7 +75,7 @@ async function doctorSite(context: CliContext, target: string, options: DoctorOp
   const { findings, config, facts, queues } = await examineSite(context, target, options);
   const ok = findings.every((finding) => finding.state !== "wrong");
   if (!ok) context.exit(EXIT.machine);
-  if (options.write !== undefined) writeFileSync(options.write, config, { mode: 0o600 });
+  if (options.write !== undefined) keep(options.write, config);
   if (options.json) return context.terminal.json({ ok, findings, facts, ...queues, config });
   for (const finding of findings) show(context, finding);
   const file = options.write ?? "<file>";
@@ -83,6 +84,14 @@ async function doctorSite(context: CliContext, target: string, options: DoctorOp
       ? `farcall endpoint configure <name> --config ${file}`
       : `farcall endpoint deploy ${target} --config ${file}`;
   context.terminal.line(`\n# a configuration for it: ${use}\n${config.trimEnd()}`);
+}
+
+function keep(file: string, config: string): void {
+  try {
+    writeFileSync(file, config, { mode: 0o600 });
+  } catch (cause) {
+    throw new ApiError("BAD_REQUEST", `--write: ${(cause as Error).message}`, { cause });
+  }
 }
 
 async function doctorNode(context: CliContext, name: string, options: DoctorOptions): Promise<void> {

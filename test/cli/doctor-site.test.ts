@@ -107,6 +107,8 @@ describe("farcall doctor", { timeout: 120_000 }, () => {
 
   it("writes a configuration that configure takes, under the endpoint's name", async () => {
     const file = join(home.dir, "site.yaml");
+    const nowhere = await home.run(["doctor", "--site", "here", "--write", join(file, "missing")]);
+    expect(nowhere.stderr).toMatch(/BAD_REQUEST: --write: ENOENT/);
     const seen = await home.run(["doctor", "--site", "here", "--write", file]);
     expect(seen.stdout).toContain(`farcall endpoint configure <name> --config ${file}`);
     const made = await home.json<{ config: string }>(["endpoint", "configure", "cluster", "--config", file]);
