@@ -61,8 +61,13 @@ export function parseTemplate(template: string): Part[] {
   const expansion = (): boolean => {
     if (template.startsWith("$$", at)) {
       copy(2);
-      // Its second sign begins an expansion to bash, and none to dash.
-      if (/[({'"]/.test(template[at] ?? "")) unsure = "after $$ and what may be an expansion";
+      // bash looks for the end of a string or of `$(…)` as if its second sign began an expansion.
+      const next = levels.includes("parentheses") ? /[({['"]/ : /[({[]/;
+      if (next.test(template[at] ?? "")) unsure = "after $$ and what may be an expansion";
+    } else if (template.startsWith("$[", at)) {
+      // Arithmetic to bash, text to dash. bash expands what is in it again, also what a value brings.
+      copy(2);
+      unsure = "after $[";
     } else if (template.startsWith("$((", at)) {
       if (/["'\\`(]/.test(skip("$((", "))", "in an arithmetic expansion")))
         unsure = "after a nested arithmetic expansion";
@@ -96,6 +101,8 @@ export function parseTemplate(template: string): Part[] {
       if (template[at + 2] !== "<") unsure = "after the beginning of a here-document (<<)";
       copy(3);
     } else if (char === "(") {
+      // Arithmetic to bash, which runs the `a[$(…)]` of a value; two subshells to dash.
+      if (template[at + 1] === "(") unsure = "after ((";
       copy(1);
       levels.push("parentheses");
     } else if (char === ")") {

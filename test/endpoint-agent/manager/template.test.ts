@@ -49,7 +49,7 @@ describe("a command's template", () => {
   it("never lets a value run as code, whatever the template is: it is refused or quoted", { timeout: 600_000 }, () => {
     const canary = join(dir, "canary");
     const value = `'"$(echo >${canary})\`echo >${canary}\`;echo >${canary}\n`;
-    const around = fc.string({ unit: fc.constantFrom(..."x '\"\\`$(){}#<;\n=:-"), maxLength: 14 });
+    const around = fc.string({ unit: fc.constantFrom(..."x '\"\\`$(){}[]#<;\n=:-"), maxLength: 14 });
     let run = 0;
     fc.assert(
       fc.property(around, around, (before, after) => {
@@ -80,9 +80,20 @@ describe("a command's template", () => {
     ["what an escaped end of line may have made a comment", "echo a\\\n#\"\n'{v}'"],
     ["what the end of $(…) may have made a comment", "echo $(echo a)#\"\n'{v}'"],
     ["what $$ may have made an expansion", 'echo "$$( {v}"'],
+    ["what $$ may have made an expansion in $(…)", "echo \"$(echo $$'{v}')\""],
+    ["bash's $[…]", "echo $[ {v} ]"],
+    ["bash's ((…))", "(( {v} ))"],
     ["a case in parentheses", 'echo "$(case a in a) echo {v};; esac)"'],
   ])("refuses a value in %s", (_, template) => {
     expect(() => fillTemplate(template, { v: "1" })).toThrow(/no quoting is safe/);
+  });
+
+  it("takes $$ for a number that a quote may follow", () => {
+    const template = `printf '%s.' "x$$" '{v}' "{v}/$$" $$"{v}"`;
+    for (const shell of shells) {
+      const { stdout } = sh(fillTemplate(template, { v: "$(echo canary)" }), shell);
+      expect(stdout).toMatch(/^x(\d+)\.\$\(echo canary\)\.\$\(echo canary\)\/\1\.\1\$\(echo canary\)\.$/);
+    }
   });
 
   it("knows that an escaped character begins no comment", () => {

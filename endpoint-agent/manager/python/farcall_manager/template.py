@@ -150,9 +150,14 @@ class _Parser:
         """`$…` and backticks, which mean the same outside and inside double quotes."""
         if self.begins("$$"):
             self.copy(2)
-            # Its second sign begins an expansion to bash, and none to dash.
-            if self.template[self.at:self.at + 1] in ("(", "{", "'", '"'):
+            # bash looks for the end of a string or of `$(…)` as if its second sign began an expansion.
+            doubtful = ("(", "{", "[", "'", '"') if "parentheses" in self.levels else ("(", "{", "[")
+            if self.template[self.at:self.at + 1] in doubtful:
                 self.unsure = "after $$ and what may be an expansion"
+        elif self.begins("$["):
+            # Arithmetic to bash, text to dash. bash expands what is in it again, also what a value brings.
+            self.copy(2)
+            self.unsure = "after $["
         elif self.begins("$(("):
             if re.search(r"[\"'\\`(]", self.skip("$((", "))", "in an arithmetic expansion")):
                 self.unsure = "after a nested arithmetic expansion"
@@ -193,6 +198,9 @@ class _Parser:
                 self.unsure = "after the beginning of a here-document (<<)"
             self.copy(3)
         elif char == "(":
+            # Arithmetic to bash, which runs the `a[$(…)]` of a value; two subshells to dash.
+            if self.begins("(("):
+                self.unsure = "after (("
             self.copy(1)
             self.levels.append("parentheses")
         elif char == ")":
