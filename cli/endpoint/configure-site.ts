@@ -1,8 +1,7 @@
 /** The configuration of an endpoint at a known site, or of one that is driven over SSH. */
-import { readFileSync } from "node:fs";
 import { siteConfig } from "../../deploy/sites/site.ts";
 import { ApiError } from "../../protocol/errors.ts";
-import { configOf, type SiteConfigText } from "./deploy/config-text.ts";
+import { configOf, fileText, type SiteConfigText } from "./deploy/config-text.ts";
 
 export type SiteOptions = {
   maxBlocks?: number;
@@ -27,14 +26,6 @@ export function siteConfigText(name: string, options: SiteOptions): SiteConfigTe
   if (site === undefined && config === undefined && set.length === 0 && settings.length === 0) return undefined;
   const given = config === undefined ? undefined : fileText(config);
   return configOf({ name, site, given, settings: [...settings, ...plainSettings(options), ...set] });
-}
-
-function fileText(file: string): string {
-  try {
-    return readFileSync(file === "-" ? 0 : file, "utf8");
-  } catch (cause) {
-    throw new ApiError("CONFIG_INVALID", `${file} cannot be read: ${(cause as Error).message}`, { cause });
-  }
 }
 
 /** The flags that do nothing where there is a configuration already. */

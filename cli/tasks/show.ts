@@ -57,7 +57,13 @@ function showFailure(task: TaskDetail, terminal: Terminal): void {
   if (!failure) return;
   terminal.line();
   const type = failure.type ? `${oneLine(failure.type)}: ` : "";
-  terminal.line(terminal.style("red", `${failure.code}: ${type}${plain(failure.message)}`));
+  const words = `${failure.code}: ${type}${plain(failure.message)}`;
+  if (task.endedAt === null) {
+    // Of an attempt before the one that waits or runs now; what to do about it was done.
+    terminal.line(terminal.style("yellow", `Its last attempt ended: ${words}`));
+    return;
+  }
+  terminal.line(terminal.style("red", words));
   if (failure.stack) for (const line of plain(failure.stack).trimEnd().split("\n")) terminal.line(`  │ ${line}`);
   terminal.line(`  ${ERRORS[failure.code].next}`);
 }

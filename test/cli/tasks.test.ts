@@ -12,7 +12,9 @@ beforeAll(async () => {
   home = await createCliHome();
   await writeFile(
     join(home.dir, "tools.mjs"),
-    "export const double = (x) => 2 * x;\nexport function fail() { throw new Error('\\x1b[31mno\\x07') }\n",
+    "export const double = (x) => 2 * x;\nexport function fail() { throw new Error('\\x1b[31mno\\x07') }\n" +
+      "export async function again(file) {\n  const fs = await import('node:fs');\n  if (fs.existsSync(file)) return new Promise((end) => setTimeout(end, 600_000));\n" +
+      "  fs.writeFileSync(file, '');\n  throw new Error('the first time');\n}\n",
   );
   const up = await home.run(["up", "--detach"]);
   if (up.code !== 0) throw new Error(`farcall up: ${up.stderr}`);
@@ -52,6 +54,25 @@ describe("farcall tasks", () => {
     expect(stdout).toContain("USER_ERROR: Error: no");
     expect(stdout).toMatch(/ATTEMPT +STARTED +RAN +ENDED/);
     expect(stdout).not.toMatch(/[\x00-\x08\x0b-\x1f\x7f]/);
+  });
+
+  it("does not show the failure of an earlier attempt as that of a task that is tried again", async () => {
+    const call = [
+      "call",
+      "--js",
+      "tools.mjs:again",
+      "--no-wait",
+      "--retries",
+      "1",
+      JSON.stringify(join(home.dir, "tried")),
+    ];
+    const id = (await home.run(call)).stdout.trim();
+    const shown = async () => (await home.run(["tasks", "show", id])).stdout;
+    await expect
+      .poll(shown, { timeout: 20_000 })
+      .toMatch(/Its last attempt ended: USER_ERROR: Error: the first time\n\nATTEMPT/);
+    await home.run(["tasks", "cancel", id]);
+    await expect.poll(shown, { timeout: 20_000 }).not.toContain("Its last attempt");
   });
 
   it("lists what waits with why, and refuses a state beside it", async () => {

@@ -33,6 +33,11 @@ describe("the command line", () => {
     }
   });
 
+  it("says which configuration cannot be read before it logs in anywhere", async () => {
+    const { stderr } = await home.run(["endpoint", "deploy", "me@login.example.org", "--config", "/nowhere.yaml"]);
+    expect(stderr).toContain("/nowhere.yaml cannot be read");
+  });
+
   it("says how to get a gateway when there is none, and exits with 4", async () => {
     const run = await home.run(["tasks", "ls"]);
     expect(run.code).toBe(EXIT.unreachable);

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { parse, parseDocument, stringify } from "yaml";
 import { missingFields, siteConfig, withSettings } from "../../../deploy/sites/site.ts";
 import { parseConfig } from "../../../endpoint-agent/config-file.ts";
@@ -38,4 +39,13 @@ export function withProxy(text: string, proxy: string): string {
   const document = parseDocument(text);
   document.set("proxy", proxy);
   return String(document);
+}
+
+/** What a configuration file that was named says, `-` for standard input. Throws CONFIG_INVALID. */
+export function fileText(file: string): string {
+  try {
+    return readFileSync(file === "-" ? 0 : file, "utf8");
+  } catch (cause) {
+    throw new ApiError("CONFIG_INVALID", `${file} cannot be read: ${(cause as Error).message}`, { cause });
+  }
 }

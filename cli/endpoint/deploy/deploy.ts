@@ -1,5 +1,4 @@
 /** `farcall endpoint deploy`: from a login to an endpoint that is online. Every step may be repeated. */
-import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parse } from "yaml";
 import type { SshSession } from "../../../deploy/ssh/channels.ts";
@@ -28,7 +27,7 @@ import { Name } from "../../../protocol/task.ts";
 import { resolveConnection } from "../../../sdk/options.ts";
 import type { CliContext } from "../../context.ts";
 import { checkConfigAt } from "./check-config.ts";
-import { configOf, type SiteConfigText, withProxy } from "./config-text.ts";
+import { configOf, fileText, type SiteConfigText, withProxy } from "./config-text.ts";
 import { type ReachOptions, withSession } from "./connect.ts";
 import { terminalReport } from "./report.ts";
 
@@ -60,7 +59,7 @@ export async function deployEndpoint(context: CliContext, target: string, option
   const report = terminalReport(context.terminal, options);
   const plan: Plan = { context, options, target, name, report };
   // Before anything is done at the site: a mistake in the configuration, or a gateway that does not answer.
-  const given = options.config === undefined ? undefined : readFileSync(options.config, "utf8");
+  const given = options.config === undefined ? undefined : fileText(options.config);
   const { proxy, set: settings, site } = options;
   const config = configOf({ name, site, given, settings, proxy });
   for (const note of config.notes) context.terminal.note(`! ${note}`);
