@@ -4,6 +4,8 @@ import type { Carrier } from "./carrier.ts";
 
 const OPEN_FAILURE = /Channel open failure/;
 const ATTEMPTS = 6;
+/** So often alone, some seven seconds: a busy login node takes its time to reap. */
+const ATTEMPTS_ALONE = 20;
 const STEP_MS = 50;
 const MOST_STEPS = 10;
 
@@ -30,7 +32,7 @@ export function openChannel(client: Carrier, command: string, options: OpenOptio
           if (!error) return resolve(channel);
           const others = options.others() > 0;
           alone = others ? 0 : alone + 1;
-          const again = OPEN_FAILURE.test(error.message) && alone < ATTEMPTS && !options.cancelled();
+          const again = OPEN_FAILURE.test(error.message) && alone < ATTEMPTS_ALONE && !options.cancelled();
           if (!again) return reject(error);
           if (others && attempt >= ATTEMPTS) options.onFew();
           setTimeout(() => open(attempt + 1), STEP_MS * Math.min(others ? attempt : alone, MOST_STEPS));

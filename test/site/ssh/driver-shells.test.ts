@@ -14,7 +14,7 @@ import {
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { createTransfer } from "../../../deploy/ssh/block-transfer.ts";
 import { openRelay, RELAY_PROGRAM } from "../../../deploy/ssh/relay.ts";
 import { sshRunCommand } from "../../../deploy/ssh/run-command.ts";
@@ -86,6 +86,7 @@ describe.skipIf(!SSHD).each(installed)("driver: ssh, where %s logs in", (_name, 
     await writeRemote(session, file, RELAY_PROGRAM);
     const options = { address: "127.0.0.1", port: 0, file, python: OLDEST_PYTHON, init: "echo LOADED" };
     const relay = await openRelay(session, options, (stream) => void stream.pipe(stream));
+    onTestFinished(() => relay.close());
     const socket = connect(relay.port, "127.0.0.1");
     socket.write("from a node");
     expect(String((await once(socket, "data"))[0])).toBe("from a node");
