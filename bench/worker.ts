@@ -55,6 +55,7 @@ function measure(runtime: keyof typeof codes, count: number): Promise<number> {
         env: { PATH: process.env.PATH ?? "", HOME: process.env.HOME ?? "" },
         onRead() {},
         output: { headBytes: 1024, tailBytes: 1024 },
+        byName: false,
       },
       {
         onFrame({ header }) {

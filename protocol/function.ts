@@ -25,7 +25,7 @@ export const Container = z
   .meta({
     id: "Container",
     description:
-      "The image has what the function needs: `sh`, and for JavaScript `node` 22 or newer, for Python `python3`. docker runs shell commands only.",
+      "The image has what the function needs: `sh`, and for JavaScript `node` 22 or newer, for Python `python3`.",
   });
 export type Container = z.infer<typeof Container>;
 

@@ -43,10 +43,9 @@ export function limitsMemory(container: Container | undefined): boolean {
   return container?.runtime === "docker" || container?.runtime === "podman";
 }
 
-/** Why a worker, which needs its manager's descriptors, cannot run in such a container; undefined if it can. */
-export function whyNoWorker({ runtime }: Container): string | undefined {
-  if (runtime !== "docker") return undefined;
-  return "docker hands no descriptors on to a container, which JavaScript and Python functions need: use podman or apptainer, or a shell command";
+/** Whether a daemon starts the container, so that a worker inherits nothing of its manager and opens its pipes by their names. */
+export function isStartedByDaemon(container: Container | undefined): boolean {
+  return container?.runtime === "docker";
 }
 
 const RUNTIMES: Readonly<Record<Container["runtime"], (container: Container, request: ContainerRequest) => string[]>> =

@@ -29,7 +29,7 @@ import type { Task, TaskEnd } from "./task.ts";
 import { coresOfTask, usualCores } from "./task-cores.ts";
 import { createTicker } from "./ticker.ts";
 import { createWatches, type Watches } from "./watches.ts";
-import { takeBack } from "./worker.ts";
+import { keptOf, takeBack } from "./worker.ts";
 
 export type EngineParts = {
   config: ManagerConfig;
@@ -40,8 +40,8 @@ export type EngineParts = {
     send(frame: ManagerToAgent, chunks?: readonly Uint8Array[]): void;
   };
   onGroup(pid: number, alive: boolean): void;
-  /** Searches for what a worker or command left running; `keep` is a process that stays. */
-  onLeftovers(name: string, keep: number | undefined): void;
+  /** Searches for what a worker or command left running, beside what stays. */
+  onLeftovers(name: string, kept: ReturnType<typeof keptOf>): void;
   /** No worker of this runtime starts here. */
   onBroken(message: string): void;
 };
@@ -190,7 +190,7 @@ export function createEngine(parts: EngineParts): Engine {
       onStartFailure,
       onOutput: watches.output,
       onGroup: parts.onGroup,
-      onLeftovers: (worker, dead) => parts.onLeftovers(worker.name, dead ? undefined : worker.process.pid),
+      onLeftovers: (worker, dead) => parts.onLeftovers(worker.name, dead ? undefined : keptOf(worker)),
     },
   );
   const freeCommand = (task: Task, pins: Pins) => {

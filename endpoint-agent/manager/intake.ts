@@ -2,7 +2,6 @@
 import type { LeaseEntry, LeaseSpec } from "../../protocol/batch.ts";
 import { DEFAULT_RESOURCES, type Resources } from "../../protocol/task.ts";
 import type { BlobsIn } from "./blobs-in.ts";
-import { whyNoWorker } from "./container.ts";
 import type { Functions, KnownFunction } from "./functions.ts";
 import type { Queues } from "./queues.ts";
 import type { SpecInfo, Task, TaskEnd } from "./task.ts";
@@ -146,8 +145,6 @@ export function createIntake({ functions, queues, blobs, resourcesHere, coresEnv
 
 /** Why no manager could ever run it as it is asked for. */
 function whyNever({ fn, resources }: SpecInfo): string | undefined {
-  const { runtime = "javascript", container } = fn.definition ?? {};
-  if (runtime === "command") return undefined;
-  if (resources.nodes !== undefined) return "only a shell command can run on several nodes; this function is none";
-  return container && whyNoWorker(container);
+  if (fn.definition?.runtime === "command" || resources.nodes === undefined) return undefined;
+  return "only a shell command can run on several nodes; this function is none";
 }

@@ -74,15 +74,18 @@ function processIds(): string[] {
   }
 }
 
+/** What stays of a worker: itself, and what has started its container and waits for it, in a session of its own. */
+export type Kept = { worker: number; client?: number };
+
 /** Which of a live worker's processes it left behind: those outside its session or no longer descended from it. */
-export function leftBehind(found: readonly ProcessInfo[], worker: number): number[] {
+export function leftBehind(found: readonly ProcessInfo[], { worker, client }: Kept): number[] {
   const parents = new Map(found.map(({ pid, parent }) => [pid, parent]));
   const descends = (pid: number): boolean => {
     for (let at: number | undefined = pid; at !== undefined; at = parents.get(at)) if (at === worker) return true;
     return false;
   };
   return found
-    .filter(({ pid, session }) => pid !== worker && (session !== worker || !descends(pid)))
+    .filter(({ pid, session }) => pid !== worker && session !== client && (session !== worker || !descends(pid)))
     .map(({ pid }) => pid);
 }
 
@@ -124,10 +127,10 @@ export function createSweeper(nonce: string, onKilled: (count: number) => void) 
     ended.push(name);
     if (ended.length === 1) setTimeout(sweep, GATHER_MS).unref();
   };
-  return (name: string, worker: number | undefined) => {
+  return (name: string, kept: Kept | undefined) => {
     const prefix = `${nonce}/${name}\0`;
-    if (worker !== undefined) {
-      const killed = attempt(() => killLeftBehind(prefix, worker));
+    if (kept !== undefined) {
+      const killed = attempt(() => killLeftBehind(prefix, kept));
       if (killed !== undefined && killed > 0) onKilled(killed);
       return;
     }
@@ -167,9 +170,9 @@ export function killLeftovers(...prefixes: string[]): number {
 }
 
 /** Kills what a task left behind while its worker goes on. */
-export function killLeftBehind(prefix: string, worker: number): number {
+export function killLeftBehind(prefix: string, kept: Kept): number {
   let killed = 0;
-  for (const pid of leftBehind(findByWorker([prefix], worker), worker)) killed += kill(pid);
+  for (const pid of leftBehind(findByWorker([prefix], kept.worker), kept)) killed += kill(pid);
   return killed;
 }
 

@@ -1,11 +1,11 @@
 /** The worker processes of one node: started, killed, retired; who they serve is decided in placement.ts. */
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Frame } from "../../protocol/frame.ts";
 import type { Container } from "../../protocol/function.ts";
 import type { WorkerToManager } from "../../protocol/worker-frames.ts";
 import type { ManagerLimits } from "../manager-config.ts";
 import { WORKER_ENV } from "../manager-config.ts";
-import { type ContainerRequest, limitsMemory } from "./container.ts";
+import { type ContainerRequest, isStartedByDaemon, limitsMemory } from "./container.ts";
 import type { KillReason } from "./deaths.ts";
 import { isExhausted } from "./exhaustion.ts";
 import type { Runtime } from "./functions.ts";
@@ -129,7 +129,8 @@ export function createPool(options: PoolOptions, events: PoolEvents): Pool {
     { runtime, env, cwd }: { runtime: Runtime; env: Record<string, string>; cwd: string },
   ): WorkerCommand => {
     const command = options.commandOf(runtime, { memoryMb, inImage: container !== undefined });
-    const argv = [command.file, ...command.args];
+    const byName = isStartedByDaemon(container);
+    const argv = [command.file, ...command.args, ...(byName ? [dirname(cwd)] : [])];
     const names = [...Object.keys(env), "TMPDIR"];
     const request = {
       command: argv,
@@ -139,7 +140,7 @@ export function createPool(options: PoolOptions, events: PoolEvents): Pool {
       pins,
       gpus: gpusOf(options.pinning, pins),
       memoryMb,
-      descriptors: 3,
+      descriptors: byName ? 0 : 3,
     };
     const wrapped = container ? options.wrap(container, request) : argv;
     const [file, ...args] = [...options.pinning.prefix(pins), ...wrapped];
@@ -173,6 +174,7 @@ export function createPool(options: PoolOptions, events: PoolEvents): Pool {
       idleSince: performance.now(),
       deafSince: undefined,
       functions: new Set(),
+      ownPid: undefined,
       done: 0,
       killed: undefined,
       process: startWorkerProcess(
@@ -182,6 +184,7 @@ export function createPool(options: PoolOptions, events: PoolEvents): Pool {
           uploads: options.uploads,
           env,
           onRead: options.onRead,
+          byName: isStartedByDaemon(container),
           output: { headBytes: limits.outputHeadBytes, tailBytes: limits.outputTailBytes },
         },
         {

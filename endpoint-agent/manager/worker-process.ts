@@ -11,6 +11,7 @@ import { BLOB_LIMIT_BYTES, INLINE_LIMIT_BYTES } from "../../protocol/task.ts";
 import type { ManagerToWorker } from "../../protocol/worker-frames.ts";
 import { spawnWithPipes } from "./exhaustion.ts";
 import { createMarkedStream, type MarkedStream } from "./marked-stream.ts";
+import { type NamedPipes, openNamedPipes } from "./named-pipes.ts";
 import type { OutputLimits } from "./output.ts";
 import { createPermits, type Permits } from "./permits.ts";
 import type { ReadPressure } from "./read-pressure.ts";
@@ -27,6 +28,8 @@ export type WorkerProcessOptions = {
   env: Record<string, string>;
   output: OutputLimits;
   onRead: ReadPressure;
+  /** it inherits no descriptors, and finds named pipes in `dir`, which is its last argument */
+  byName: boolean;
 };
 
 export type WorkerProcessEvents = {
@@ -57,33 +60,37 @@ export type WorkerProcess = {
 const DRAIN_MS = 300;
 /** A process that ends closes its descriptors before its end is seen. */
 const CLOSED_MS = 500;
+/** The client of a daemon ends when the daemon has taken the container away. */
+const CLIENT_CLOSED_MS = 20_000;
 const MAX_FRAME_BYTES = INLINE_LIMIT_BYTES + 256 * 1024;
 
 /** Starts the process in a group of its own. */
 export function startWorkerProcess(
-  { command, dir, uploads, env, output, onRead }: WorkerProcessOptions,
+  { command, dir, uploads, env, output, onRead, byName }: WorkerProcessOptions,
   events: WorkerProcessEvents,
 ): WorkerProcess {
   for (const part of ["", "cwd", "tmp", "out"]) mkdirSync(join(dir, part), { recursive: true, mode: 0o700 });
-  const permits = createPermits(dir);
+  const permits = createPermits(dir, byName ? [] : undefined);
   const token = randomBytes(16).toString("hex");
   const mark = `\u0000${randomBytes(12).toString("hex")}:`;
-  const child = startWith(permits, () =>
+  const { child, pipes } = startWith(permits, byName ? dir : undefined, (pipes) =>
     spawnWithPipes(command.file, command.args, {
       cwd: join(dir, "cwd"),
       env: { ...env, ...command.env, TMPDIR: join(dir, "tmp") },
       detached: true,
-      stdio: ["ignore", "pipe", "pipe", "pipe", "pipe", permits.childFd],
+      stdio: ["ignore", "pipe", "pipe", ...(pipes ? [] : ["pipe" as const, "pipe" as const, permits.childFd])],
     }),
   );
-  const tasks = child.stdio[3] as Socket;
-  const results = child.stdio[4] as Socket;
+  const tasks = pipes?.tasks ?? (child.stdio[3] as Socket);
+  const results = pipes?.results ?? (child.stdio[4] as Socket);
+  results.once("data", () => pipes?.passed());
+  child.once("exit", () => pipes?.passed());
   const outputs = {
     stdout: createMarkedStream(mark, output, (bytes) => events.onOutput("stdout", bytes)),
     stderr: createMarkedStream(mark, output, (bytes) => events.onOutput("stderr", bytes)),
   };
   // A worker that died meanwhile is seen by its exit.
-  for (const stream of child.stdio) stream?.on("error", () => {});
+  for (const stream of [...child.stdio, tasks, results]) stream?.on("error", () => {});
   for (const name of ["stdout", "stderr"] as const) {
     child[name]?.on("data", (chunk: Buffer) => {
       outputs[name].push(chunk);
@@ -107,7 +114,8 @@ export function startWorkerProcess(
   for (const stream of [tasks, results]) {
     stream.on("close", () => {
       // At its end they close too, a moment before or after it is seen.
-      const late = setTimeout(() => events.onGarbage(new Error("it closed the way to its manager")), CLOSED_MS).unref();
+      const closed = () => events.onGarbage(new Error("it closed the way to its manager"));
+      const late = setTimeout(closed, pipes ? CLIENT_CLOSED_MS : CLOSED_MS).unref();
       child.once("exit", () => clearTimeout(late));
       if (child.exitCode !== null || child.signalCode !== null) clearTimeout(late);
     });
@@ -118,6 +126,8 @@ export function startWorkerProcess(
     if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) signalGroup(child.pid, name);
   };
   whenGone(child, [results, child.stdout, child.stderr], (exitCode, ended, error) => {
+    pipes?.passed();
+    for (const stream of [tasks, results]) stream.destroy();
     permitsLeft(permits, () => events.onExit(exitCode, ended, error));
     // What cannot be removed now goes with the manager's directory.
     rm(dir, { recursive: true, force: true, maxRetries: 3 }).catch(() => {});
@@ -158,11 +168,19 @@ export function signalGroup(pid: number, name: NodeJS.Signals): void {
   }
 }
 
-/** The process gets its end of the permits; without a process nobody needs them. */
-function startWith(permits: Permits, start: () => ChildProcess): ChildProcess {
+/** The process gets its end of the permits; without a process nobody needs them. Makes named pipes in `dir`, if it is given. */
+function startWith(
+  permits: Permits,
+  dir: string | undefined,
+  start: (pipes: NamedPipes | undefined) => ChildProcess,
+): { child: ChildProcess; pipes: NamedPipes | undefined } {
+  let pipes: NamedPipes | undefined;
   try {
-    return start();
+    pipes = dir === undefined ? undefined : openNamedPipes(dir);
+    return { child: start(pipes), pipes };
   } catch (error) {
+    pipes?.passed();
+    for (const stream of [pipes?.tasks, pipes?.results]) stream?.destroy();
     permits.close();
     throw error;
   } finally {

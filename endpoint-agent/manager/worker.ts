@@ -1,9 +1,11 @@
 /** One warm worker: the tasks that it holds, and what its frames and its death mean for them. */
 import type { Container } from "../../protocol/function.ts";
 import type { WorkerResult, WorkerTask, WorkerToManager } from "../../protocol/worker-frames.ts";
+import { limitsMemory } from "./container.ts";
 import { endOfDeath, type KillReason } from "./deaths.ts";
 import type { Runtime } from "./functions.ts";
 import { observe } from "./hold.ts";
+import type { Kept } from "./leftovers.ts";
 import type { MemoryGuard } from "./memory.ts";
 import { lastBytes, NO_OUTPUT, type OutputTail } from "./output.ts";
 import type { Pins } from "./pins.ts";
@@ -49,6 +51,8 @@ export type Worker = {
   /** since when it has not taken up what it was given; then it is given one task at a time */
   deafSince: number | undefined;
   readonly functions: Set<string>;
+  /** as it says itself, when it is ready; in a container of docker or podman it is none of its manager's descendants */
+  ownPid: number | undefined;
   done: number;
   killed: KillReason | undefined;
 };
@@ -127,6 +131,7 @@ export function onWorkerFrame(
     if (frame.kind !== "ready") return onTrouble(worker, frame, events);
     if (worker.state !== "starting") return "it said ready twice";
     worker.state = "ready";
+    worker.ownPid = frame.pid;
     events.onReady();
     return undefined;
   }
@@ -154,6 +159,12 @@ export function onWorkerFrame(
   }
   events.onRoom(worker);
   return undefined;
+}
+
+/** What stays of it while what its tasks left is ended. */
+export function keptOf({ process, container, ownPid }: Worker): Kept | undefined {
+  if (!limitsMemory(container)) return process.pid === undefined ? undefined : { worker: process.pid };
+  return ownPid === undefined || process.pid === undefined ? undefined : { worker: ownPid, client: process.pid };
 }
 
 /** Tells what is so for a moment from what user code has done to the descriptors. */

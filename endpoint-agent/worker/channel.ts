@@ -1,15 +1,15 @@
-/** A worker's three descriptors beside the user's stdio: tasks in (3), results out (4), permits to start (5). */
+/** A worker's three ways beside the user's stdio: tasks in, results out, permits to start. */
 import fs from "node:fs";
 import { Socket } from "node:net";
+import { join } from "node:path";
 import { createFrameReader, FRAME_PREFIX_BYTES, type Frame } from "../../protocol/frame.ts";
 import type { ManagerToWorker } from "../../protocol/worker-frames.ts";
 
 // Taken before output-watch.ts wraps them for the user.
-const { fstatSync, readSync, writeSync } = fs;
+const { closeSync, constants, fstatSync, openSync, readSync, writeSync } = fs;
 
-const TASKS_FD = 3;
-const RESULTS_FD = 4;
-const PERMITS_FD = 5;
+/** As the manager passes them. */
+const PASSED = { tasks: 3, results: 4, permits: 5 };
 const MAX_FRAME_BYTES = 256 * 1024 * 1024;
 const SCRATCH_BYTES = 64 * 1024;
 const RETRY_MS = 1;
@@ -26,14 +26,18 @@ export type WorkerChannel = {
   write(headerText: string, body: Uint8Array | undefined): void;
 };
 
-/** Opens the descriptors that the manager passed; throws when this process was not started by a manager. */
-export function openChannel(): WorkerChannel {
-  for (const fd of [TASKS_FD, RESULTS_FD, PERMITS_FD]) fstatSync(fd);
+/**
+ * Opens the descriptors that the manager passed, or its named pipes in `dir` where it could pass none; throws when this process was
+ * not started by a manager.
+ */
+export function openChannel(dir?: string): WorkerChannel {
+  const fds = dir === undefined ? PASSED : openNamed(dir);
+  for (const fd of Object.values(fds)) fstatSync(fd);
   const scratch = Buffer.allocUnsafe(SCRATCH_BYTES);
   const number = Buffer.alloc(4);
   return {
     listen(onFrame, onEvent) {
-      const input = new Socket({ fd: TASKS_FD, readable: true, writable: false });
+      const input = new Socket({ fd: fds.tasks, readable: true, writable: false });
       const reader = createFrameReader(MAX_FRAME_BYTES);
       input.on("data", (chunk) => {
         let frames: Frame[];
@@ -50,7 +54,7 @@ export function openChannel(): WorkerChannel {
     },
     permit() {
       try {
-        return readSync(PERMITS_FD, number, 0, 4, null) === 4 ? number.readUInt32BE(0) : undefined;
+        return readSync(fds.permits, number, 0, 4, null) === 4 ? number.readUInt32BE(0) : undefined;
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code === "EAGAIN") return undefined;
         throw error;
@@ -65,9 +69,22 @@ export function openChannel(): WorkerChannel {
       frame.writeUInt32BE(headLength, 0);
       frame.writeUInt32BE(bodyLength, 4);
       if (body) frame.set(body, FRAME_PREFIX_BYTES + headLength);
-      writeAll(RESULTS_FD, frame, FRAME_PREFIX_BYTES + headLength + bodyLength);
+      writeAll(fds.results, frame, FRAME_PREFIX_BYTES + headLength + bodyLength);
     },
   };
+}
+
+/** A manager that is gone is not waited for. */
+function openNamed(dir: string): typeof PASSED {
+  const open = (name: keyof typeof PASSED, access: number) => openSync(join(dir, name), access);
+  const { O_NONBLOCK, O_RDONLY, O_WRONLY } = constants;
+  const tasks = open("tasks", O_RDONLY | O_NONBLOCK);
+  const permits = open("permits", O_RDONLY | O_NONBLOCK);
+  // This one is refused without a reader. The next has one, and writes to it wait.
+  const first = open("results", O_WRONLY | O_NONBLOCK);
+  const results = open("results", O_WRONLY);
+  closeSync(first);
+  return { tasks, results, permits };
 }
 
 /** Writes the first `length` bytes, whatever the descriptor's mode is. */

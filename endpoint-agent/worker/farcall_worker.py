@@ -1,10 +1,10 @@
 """A worker process for Python functions: standard library only, Python 3.6 or newer.
 
-Started by a manager, which passes three descriptors: 3 brings tasks, 4 takes results, 5 holds permits to start. The frames
-are those of protocol/worker-frames.ts, specified in docs/frames.md; the payloads are those of protocol/payload.ts.
+Started by a manager, which passes three descriptors: 3 brings tasks, 4 takes results, 5 holds permits to start; or, in place of them,
+the directory where they are named pipes. The frames are those of protocol/worker-frames.ts, specified in docs/frames.md; the payloads
+are those of protocol/payload.ts.
 """
 import collections
-import fcntl
 import json
 import os
 import struct
@@ -16,20 +16,20 @@ import types
 writes_bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
 from farcall_call import Call, failure_of  # noqa: E402
 from farcall_cbor import NotSerialisable  # noqa: E402
+from farcall_channel import open_channel  # noqa: E402
 from farcall_environment import Children, Environment, Streams, watch_children  # noqa: E402
 from farcall_traces import Traces  # noqa: E402
 from farcall_values import decode_value, encode_value  # noqa: E402
 
 sys.dont_write_bytecode = writes_bytecode
 
-TASKS_FD, RESULTS_FD, PERMITS_FD = 3, 4, 5
 # Kept from here on: tests of users replace what modules have, and do not always put it back.
 read, write, leave, process_id, now = os.read, os.write, os._exit, os.getpid, time.perf_counter
 to_json, from_json = json.JSONEncoder().encode, json.JSONDecoder().decode
 
 
 class Worker:
-    def __init__(self):
+    def __init__(self, arguments):
         self.buffer = bytearray()
         self.held = collections.deque()
         self.calls = {}
@@ -37,7 +37,7 @@ class Worker:
         self.environment = Environment()
         self.streams = Streams()
         self.traces = Traces()
-        self.tasks, self.results, self.permits = (_out_of_reach(fd) for fd in (TASKS_FD, RESULTS_FD, PERMITS_FD))
+        self.tasks, self.results, self.permits = open_channel(arguments)
         self.stuck_at, self.awaited = 0, None
         self.pid = process_id()
         self.current = types.ModuleType("farcall_task")
@@ -252,17 +252,6 @@ class Worker:
         _write_all(self.results, struct.pack(">II", len(head), len(body)) + head + body)
 
 
-def _out_of_reach(fd):
-    """Moves a descriptor to where nobody looks by chance; programs that close or write to low numbers are not rare."""
-    try:
-        moved = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 512 + int.from_bytes(os.urandom(1), "big"))
-    except OSError:
-        os.set_inheritable(fd, False)
-        return fd
-    os.close(fd)
-    return moved
-
-
 def _run_coroutine(coroutine):
     import asyncio  # as long to load as all the rest of the worker, and seldom needed
 
@@ -284,9 +273,9 @@ def _write_all(fd, data):
 def main():
     # The directory of this file is no place to import the user's modules from; their working directory is.
     sys.path[0] = os.getcwd()
-    sys.argv = [""]
+    arguments, sys.argv = sys.argv[1:], [""]
     watch_children()
-    Worker().run()
+    Worker(arguments).run()
     leave(0)
 
 

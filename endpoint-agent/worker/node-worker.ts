@@ -1,4 +1,4 @@
-/** A worker process for JavaScript functions. Started by a manager, which passes descriptors 3 to 5 (worker-frames.ts). */
+/** A worker process for JavaScript functions. Started by a manager, which passes descriptors 3 to 5, or the directory of named pipes (worker-frames.ts). */
 import fs from "node:fs";
 import { flushCompileCache } from "node:module";
 import { join } from "node:path";
@@ -17,7 +17,7 @@ const { readFileSync, writeFileSync } = fs;
 // It is this program's, not the user's.
 delete process.env.NODE_COMPILE_CACHE;
 const exit: (code: number) => never = process.exit.bind(process);
-const channel = openChannel();
+const channel = openChannel(process.argv.splice(2, 1)[0]);
 const output = watchOutput();
 const environment = createTaskEnvironment();
 const calls = createCalls();

@@ -9,8 +9,8 @@ import { STANDARD_GLOBALS } from "./globals.ts";
 import { explainFree, preludeOf } from "./helpers.ts";
 
 /**
- * In what a function runs on its node. The image has `sh`, and `node` 22 or newer for JavaScript, `python3` for Python; docker
- * runs shell commands only. `binds` are `/path`, `/path:/path/there` or `/path:/path/there:ro`.
+ * In what a function runs on its node. The image has `sh`, and `node` 22 or newer for JavaScript, `python3` for Python.
+ * `binds` are `/path`, `/path:/path/there` or `/path:/path/there:ro`.
  *
  * @example
  * farcall.command("bwa mem {reference} {reads}", { container: { runtime: "apptainer", image: "/images/bwa.sif" } });

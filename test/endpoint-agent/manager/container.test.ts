@@ -3,7 +3,7 @@ import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, wr
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { type ContainerRequest, inContainer, whyNoWorker } from "../../../endpoint-agent/manager/container.ts";
+import { type ContainerRequest, inContainer, isStartedByDaemon } from "../../../endpoint-agent/manager/container.ts";
 import { Container, definitionText, FunctionDefinition } from "../../../protocol/function.ts";
 import { MANAGERS } from "../../support/managers.ts";
 import { startTestAgent, type TestAgent } from "./test-agent.ts";
@@ -71,8 +71,10 @@ describe("a container's argv", () => {
       expect(words(of(runtime), named)).toMatch(/ --env=CUDA_VISIBLE_DEVICES=GPU-ab,GPU-cd .*GPU-ab/);
     }
     expect(words(of("apptainer"), change)).toMatch(/ --nv --rocm debian:12$/);
-    expect(whyNoWorker(of("docker"))).toMatch(/use podman or apptainer/);
-    expect(whyNoWorker(of("apptainer"))).toBe(undefined);
+    const byDaemon = (["apptainer", "docker", "podman", "shifter"] as const).filter((name) =>
+      isStartedByDaemon(of(name)),
+    );
+    expect([byDaemon, isStartedByDaemon(undefined)]).toEqual([["docker"], false]);
   });
 
   it("is part of what a function is, and refused where it could be read as an option or as two binds", () => {
@@ -138,7 +140,13 @@ beforeAll(() => {
     '#!/bin/sh\nwhile :; do case "$1" in exec | --quiet | --nv | --rocm) shift ;; --bind) shift 2 ;; --pwd) cd "$2"; shift 2 ;; *) break ;; esac; done\n' +
       'export IMAGE=$1; shift; [ "$IMAGE" != broken ] || { echo "no such image" >&2; exit 255; }\nexec "$@"\n',
   );
-  chmodSync(join(dir, "apptainer"), 0o755);
+  // Likewise for docker, with no descriptors.
+  writeFileSync(
+    join(dir, "docker"),
+    '#!/bin/sh\nwhile :; do case "$1" in run | -*) shift ;; *) break ;; esac; done\n' +
+      'image=$1; shift; [ "$image" != missing ] || { echo "no such image" >&2; exit 125; }\nexec "$@" 3<&- 4<&- 5<&-\n',
+  );
+  for (const name of ["apptainer", "docker"]) chmodSync(join(dir, name), 0o755);
   process.env.PATH = `${dir}${delimiter}${path}`;
 });
 afterEach(async () => {
@@ -190,9 +198,21 @@ describe.each(MANAGERS)("a manager (%s) with functions in containers", (type) =>
         /no container of broken was started by apptainer: .*no such image.*a \.sif file/s,
       );
     }
-    const docker = register({ ...plain, container: of("docker") }, code);
-    expect((await call(docker, [1])).failure?.message).toMatch(/docker hands no descriptors on/);
     expect((await call(register(plain, code), [1])).value).toBe(2);
+  });
+
+  it("gives a worker that docker's daemon starts its pipes by their names, and waits for none that does not open them", async () => {
+    agent = await startTestAgent({ type });
+    const { register, call } = agent;
+    const { code, ...plain } = increment;
+    const result = await call(register({ ...plain, container: of("docker") }, code), [1]);
+    expect(result.value).toBe(2);
+    const missing = await call(register({ ...plain, container: of("docker", "missing") }, code), [1]);
+    expect(missing.failure).toMatchObject({
+      code: "LOAD_ERROR",
+      message: expect.stringMatching(/docker: .*no such image/),
+    });
+    expect((await call(register({ ...plain, container: of("docker") }, code), [2])).value).toBe(3);
   });
 
   it.runIf(image !== undefined)("runs commands and workers in real containers of podman", async () => {

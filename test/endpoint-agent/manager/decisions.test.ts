@@ -130,7 +130,19 @@ describe("W6: what a task left behind", () => {
       { pid: 14, parent: 10, session: 14 },
       { pid: 15, parent: 1, session: 15 },
     ];
-    expect(leftBehind(found, 10)).toEqual([13, 14, 15]);
+    expect(leftBehind(found, { worker: 10 })).toEqual([13, 14, 15]);
+  });
+
+  it("is not the client beside a worker in a container, nor what that has started", () => {
+    const found = [
+      { pid: 5, parent: 1, session: 5 },
+      { pid: 6, parent: 5, session: 5 },
+      { pid: 10, parent: 9, session: 10 },
+      { pid: 11, parent: 10, session: 10 },
+      { pid: 12, parent: 1, session: 10 },
+      { pid: 13, parent: 10, session: 13 },
+    ];
+    expect(leftBehind(found, { worker: 10, client: 5 })).toEqual([12, 13]);
   });
 });
 

@@ -139,7 +139,8 @@ describe.each(cases)("a real $runtime and a manager ($type)$why", ({ runtime, ty
       expect(failure?.message).toMatch(/On the node, .* has to /);
     });
 
-    const runs = (language: string) => runtime !== "docker" && !(type === "python" && language === "javascript");
+    const runs = (language: string) => !(type === "python" && language === "javascript");
+    const python = (source: string) => agent.register({ runtime: "python", entry: "f", container }, source);
     it.runIf(runs("python"))(
       "runs Python functions with the image's own Python, one process for many calls",
       async () => {
@@ -162,6 +163,67 @@ describe.each(cases)("a real $runtime and a manager ($type)$why", ({ runtime, ty
         'import { readFileSync } from "node:fs"; export default (x) => [readFileSync("/etc/image", "utf8"), x];';
       const f = agent.register({ runtime: "javascript", container }, source);
       for (const x of [1, 2]) expect((await agent.call(f, [x])).value).toEqual(["in the image\n", x]);
+      const fail = agent.register(
+        { runtime: "javascript", container },
+        'export default () => { throw new Error("so"); };',
+      );
+      expect((await agent.call(fail, [])).failure).toMatchObject({ code: "USER_ERROR", message: "so" });
+      const much = agent.register(
+        { runtime: "javascript", container },
+        'export default (n) => { console.log("of-stdout"); return "x".repeat(n); };',
+      );
+      const { value, stdoutText: stdout } = await agent.call(much, [3_000_000]);
+      expect([(value as string).length, stdout]).toEqual([3_000_000, "of-stdout\n"]);
+      const endless = agent.register({ runtime: "javascript", container }, "export default () => { for (;;); };");
+      expect((await agent.call(endless, [], { timeoutMs: 2_000 })).failure).toMatchObject({ code: "TIMEOUT" });
+    });
+
+    it("keeps what a Python function prints, its large results and arguments, and what it says of its end", async () => {
+      const much = python("def f(x, n):\n    print('of-stdout')\n    return [len(x), 'y' * n]\n");
+      for (const size of [10, 300_000, 3_000_000]) {
+        const { value, stdoutText: stdout } = await agent.call(much, ["x".repeat(size), size]);
+        const [length, text] = value as [number, string];
+        expect([length, text.length, stdout]).toEqual([size, size, "of-stdout\n"]);
+      }
+      const exits = python("import os\ndef f():\n    os._exit(3)\n");
+      expect((await agent.call(exits, [])).failure).toMatchObject({ code: "EXITED", exitCode: 3 });
+      const starts = python("import os, subprocess\ndef f():\n    subprocess.run(['true'])\n    return os.getpid()\n");
+      const pids = [await agent.call(starts, []), await agent.call(starts, [])].map(({ value }) => value);
+      expect(pids[1]).toBe(pids[0]);
+    });
+
+    it("runs several Python functions at once", async () => {
+      const meet = python(
+        "import os, time\ndef f(d, n):\n    open(os.path.join(d, str(n)), 'w').close()\n    while len(os.listdir(d)) < 4:\n        time.sleep(0.05)\n    return n\n",
+      );
+      const d = join(shared, `functions-${type}`);
+      mkdirSync(d);
+      const calls = [0, 1, 2, 3].map((n) => agent.call(meet, [d, n], { timeoutMs: 30_000 }));
+      expect((await Promise.all(calls)).map(({ value }) => value)).toEqual([0, 1, 2, 3]);
+    });
+
+    it("ends a function that is cancelled, with all that it has started", async () => {
+      const source =
+        "import signal, subprocess, time\ndef f(file, word):\n    signal.signal(signal.SIGTERM, signal.SIG_IGN)\n    subprocess.Popen(['sh', '-c', 'sleep 320; :', word])\n    open(file, 'w').close()\n    time.sleep(320)\n";
+      const [name, word] = [`cancelled-function-${type}`, `cancelled-child-${type}`];
+      const [id] = agent.submit(python(source), [[join(shared, name), word]]) as [string];
+      await waitFor(() => readdirSync(shared).includes(name), { what: "its start" });
+      expect(running(word)).toBe(true);
+      agent.send({ kind: "cancel", leases: [[id, 1]] });
+      expect((await agent.result(id)).failure).toMatchObject({ code: "CANCELLED" });
+      await waitFor(() => !running(word), { what: "the end of its processes" });
+    });
+
+    it("says of a function's image that is not there what the runtime says, and goes on", async () => {
+      const image = runtime === "apptainer" ? "/nowhere/missing.sif" : "localhost/farcall-missing:1";
+      const source = "def f():\n    return 1\n";
+      const gone = agent.register({ runtime: "python", entry: "f", container: { ...container, image } }, source);
+      const { failure } = await agent.call(gone, []);
+      expect(failure?.code).toBe("LOAD_ERROR");
+      expect(failure?.message).toMatch(
+        /no python worker can be started: no container of .*(no such|cannot|error|unable|refused)/is,
+      );
+      expect((await agent.call(python(source), [])).value).toBe(1);
     });
 
     it.runIf(runs("python"))("ends a worker whose function overruns its time; the next call gets another", async () => {

@@ -12,14 +12,11 @@ OF_THE_NODE = re.compile(
 OF_THE_RUNTIME = re.compile(
     r"^(PATH|HOME|SHELL|USER|LOGNAME|TERM|LD_LIBRARY_PATH|XDG_RUNTIME_DIR|DBUS_SESSION_BUS_ADDRESS|(APPTAINER|SINGULARITY)_.*)$"
 )
-NO_DESCRIPTORS = (
-    "docker hands no descriptors on to a container, which JavaScript and Python functions need: use podman or apptainer, or a shell command"
-)
 
 
-def why_no_worker(container):
-    """Why a worker, which needs its manager's descriptors, cannot run in such a container; None if it can."""
-    return NO_DESCRIPTORS if container and container["runtime"] == "docker" else None
+def is_started_by_daemon(container):
+    """Whether a daemon starts the container, so that a worker inherits nothing of its manager and opens its pipes by their names."""
+    return bool(container) and container["runtime"] == "docker"
 
 
 def limits_memory(container):

@@ -1,6 +1,5 @@
 """Tasks as they come in: each waits for its function's code and its large arguments, then joins its queue."""
 from .clock import now_ms
-from .container import why_no_worker
 from .environment import cores_of_task
 from .resources import DEFAULT_RESOURCES
 from .task import SpecInfo, Task, not_started, returned
@@ -95,6 +94,4 @@ class Intake:
 
 def why_never(info):
     """Why no manager could ever run it as it is asked for."""
-    if info.fn.runtime == "command":
-        return None
-    return ON_NODES_ONLY if info.resources.get("nodes") is not None else why_no_worker(info.fn.container)
+    return ON_NODES_ONLY if info.fn.runtime != "command" and info.resources.get("nodes") is not None else None

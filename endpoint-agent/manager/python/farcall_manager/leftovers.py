@@ -86,8 +86,11 @@ def _with_descendants(found, others, ancestor):
     return every
 
 
-def left_behind(found, worker):
-    """Which of a live worker's processes it left behind: those outside its session or no longer descended from it."""
+def left_behind(found, worker, client=None):
+    """
+    Which of a live worker's processes it left behind: those outside its session or no longer descended from it. `client` has started its
+    container and waits for it, in a session of its own.
+    """
     parents = {pid: parent for pid, parent, _ in found}
 
     def descends(pid):
@@ -95,7 +98,7 @@ def left_behind(found, worker):
             pid = parents.get(pid)
         return pid == worker
 
-    return [pid for pid, _, session in found if pid != worker and (session != worker or not descends(pid))]
+    return [pid for pid, _, session in found if pid != worker and session != client and (session != worker or not descends(pid))]
 
 
 def kill_leftovers(prefixes):
@@ -144,10 +147,10 @@ class Sweeper:
         self.ended = []
         self.waited = {}  # of those that were looked for already, how long ago
 
-    def search(self, name, worker=None):
+    def search(self, name, worker=None, client=None):
         prefix = "%s/%s\0" % (self.nonce, name)
         if worker is not None:
-            killed = _attempt(lambda: sum(map(_kill, left_behind(find_by_worker([prefix], worker), worker))))
+            killed = _attempt(lambda: sum(map(_kill, left_behind(find_by_worker([prefix], worker), worker, client))))
             if killed:
                 self.on_killed(killed)
             return

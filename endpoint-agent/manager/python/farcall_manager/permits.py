@@ -6,9 +6,9 @@ PERMIT_BYTES = 4
 
 
 class Permits:
-    """`path` exists only for a moment: opened twice, so that neither side can change how the other reads."""
+    """Opened twice, so that neither side can change how the other reads. `path` exists only for a moment, unless it is to be `kept`."""
 
-    def __init__(self, path):
+    def __init__(self, path, kept=False):
         os.mkfifo(path, 0o600)
         fds = []
         try:
@@ -19,7 +19,8 @@ class Permits:
                 os.close(fd)
             raise
         finally:
-            os.unlink(path)
+            if not kept:
+                os.unlink(path)
         self.fd, self.child_fd = fds
         self.open = True
 

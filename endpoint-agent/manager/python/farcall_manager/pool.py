@@ -6,7 +6,7 @@ import subprocess
 
 from .clock import now_ms
 from .constants import WORKER_ENV
-from .container import containers_of, limits_memory
+from .container import containers_of, is_started_by_daemon, limits_memory
 from .environment import scrubbed_env
 from .exhaustion import is_exhausted
 from .leftovers import cgroup_name
@@ -65,7 +65,7 @@ class Pool:
         env = dict(node.env, **node.pinning.env(pins))
         env[WORKER_ENV] = "%s/%s" % (node.nonce, worker.name)
         options = {"dir": os.path.join(node.dir, worker.name), "env": scrubbed_env(os.environ, env), "cores": pins.cores}
-        options.update(argv=self.argv(kind, options), cgroup=worker.memory.cgroup)
+        options.update(argv=self.argv(kind, options), cgroup=worker.memory.cgroup, by_name=is_started_by_daemon(container))
         try:
             worker.process = WorkerProcess(node, options, _Events(self, worker))
         except (OSError, subprocess.SubprocessError) as error:
@@ -86,8 +86,9 @@ class Pool:
         memory_mb, pins, _, container = kind
         if not container:
             return [node.config.python, "-u", node.worker_file]
-        request = {"command": ["python3", "-u", node.worker_file], "env": list(options["env"]) + ["TMPDIR"], "given": []}
-        request.update(cwd=os.path.join(options["dir"], "cwd"), pins=pins, gpus=node.pinning.gpus_of(pins), memory_mb=memory_mb, descriptors=3)
+        by_name = [options["dir"]] if is_started_by_daemon(container) else []
+        request = {"command": ["python3", "-u", node.worker_file] + by_name, "env": list(options["env"]) + ["TMPDIR"], "given": []}
+        request.update(cwd=os.path.join(options["dir"], "cwd"), pins=pins, gpus=node.pinning.gpus_of(pins), memory_mb=memory_mb, descriptors=0 if by_name else 3)
         return node.wrap(container, request)
 
     def check_started(self, worker):
@@ -158,7 +159,9 @@ class Pool:
         self.engine.on_room(worker)
 
     def on_children(self, worker):
-        self.engine.on_leftovers(worker.name, worker.process.pid)
+        # In a container of docker or podman it is none of this process's descendants.
+        pids = (worker.own_pid, worker.process.pid) if limits_memory(worker.container) else (worker.process.pid,)
+        self.engine.on_leftovers(worker.name, *pids)
 
     def on_unpermitted(self, worker, tasks):
         self.kill(worker, {"kind": "forged", "what": "it filled the pipe of permits"}, 0)

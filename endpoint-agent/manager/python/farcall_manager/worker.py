@@ -26,6 +26,7 @@ class Worker:
         self.idle_since = now_ms()
         self.deaf_since = None  # since when it has not taken up what it was given
         self.functions, self.done = set(), 0
+        self.own_pid = None  # as it says itself, when it is ready
         self.killed = None
         self.last_number, self.calls = 0, {}
         self.theft = None  # the task behind which permits were gone, and for how many rounds
@@ -92,7 +93,7 @@ class Worker:
                 return self.on_trouble(frame)
             if self.state != "starting":
                 return "it said ready twice" if self.state == "ready" else None
-            self.state = "ready"
+            self.state, self.own_pid = "ready", frame.get("pid")
             self.pool.on_ready(self)
             return None
         task = self.tasks[0] if self.tasks else None

@@ -8,6 +8,7 @@ import stat
 
 from .constants import BLOB_LIMIT_BYTES, INLINE_LIMIT_BYTES
 from .frames import BadFrame, FrameReader, encode_frame
+from .named_pipes import named_pipes
 from .output import MarkedStream
 from .permits import Permits
 from .private import make_private
@@ -17,13 +18,16 @@ from .processes import Sink, Source, signal_group, start_process
 DRAIN_S = 0.3
 #: a process that ends closes its descriptors before its end is seen
 CLOSED_S = 0.5
+#: the client of a daemon ends when the daemon has taken the container away
+CLIENT_CLOSED_S = 20
 MAX_FRAME_BYTES = INLINE_LIMIT_BYTES + 256 * 1024
 
 
 class WorkerProcess:
     """
     `events` has on_frame(header, body), on_garbage(what), on_output(stream, data) and on_exit(status), the last once all that it wrote
-    has come. Raises OSError when it cannot be started.
+    has come. Raises OSError when it cannot be started. With `by_name` in its options it inherits no descriptors, and finds named pipes in
+    its directory, which is its last argument.
     """
 
     def __init__(self, node, options, events):
@@ -34,10 +38,13 @@ class WorkerProcess:
         self.token = os.urandom(16).hex()
         mark = b"\0" + binascii.hexlify(os.urandom(12)) + b":"
         self.exited, self.status, self.gone = False, None, False
-        self.permits = Permits(os.path.join(self.dir, "permits"))
-        tasks, tasks_child, self.results, results_child = self.sockets()
+        by_name = options["by_name"]
+        self.permits = Permits(os.path.join(self.dir, "permits"), kept=by_name)
+        tasks, tasks_child, self.results, results_child = self.ways(by_name)
+        #: the worker's ends
+        self.passed = (tasks_child, results_child)
         env = dict(options["env"], TMPDIR=os.path.join(self.dir, "tmp"))
-        passed = (tasks_child.fileno(), results_child.fileno(), self.permits.child_fd)
+        passed = () if by_name else (tasks_child.fileno(), results_child.fileno(), self.permits.child_fd)
         try:
             self.process = start_process(
                 options["argv"], {"cwd": os.path.join(self.dir, "cwd"), "env": env, "fds": passed, "cores": options["cores"], "cgroup": options["cgroup"]},
@@ -46,10 +53,11 @@ class WorkerProcess:
             tasks.close()
             self.results.close()
             self.permits.close()
+            self.close_passed()
             raise
         finally:
-            tasks_child.close()
-            results_child.close()
+            if not by_name:
+                self.close_passed()
             self.permits.passed()
         self.pid = self.process.pid
         for sock in (tasks, self.results):
@@ -59,22 +67,24 @@ class WorkerProcess:
         self.outputs = {
             name: MarkedStream(self.loop, mark, node.limits, lambda data, name=name: events.on_output(name, data)) for name in ("stdout", "stderr")
         }
-        closed = lambda: self.loop.call_later(CLOSED_S, self.closed_early)  # noqa: E731
+        closed = lambda: self.loop.call_later(CLIENT_CLOSED_S if by_name else CLOSED_S, self.closed_early)  # noqa: E731
         self.open = {
             "results": Source(self.loop, self.results, self.on_results, lambda: (closed(), self.on_end("results"))),
             "stdout": Source(self.loop, self.process.stdout, self.outputs["stdout"].push, lambda: self.on_end("stdout")),
             "stderr": Source(self.loop, self.process.stderr, self.outputs["stderr"].push, lambda: self.on_end("stderr")),
         }
-        # Nothing comes that way but its end.
-        self.tasks_end = Source(self.loop, tasks, lambda _data: None, lambda: (self.tasks.close(), closed()))
+        # Nothing comes that way but its end, and by a pipe not even that.
+        self.tasks_end = None if by_name else Source(self.loop, tasks, lambda _data: None, lambda: (self.tasks.close(), closed()))
         node.children.watch(self.process, self.on_status)
         setup = {"kind": "setup", "token": self.token, "mark": mark.decode("ascii"), "dir": os.path.join(self.dir, "out")}
         self.send(dict(setup, inlineLimit=INLINE_LIMIT_BYTES, blobLimit=BLOB_LIMIT_BYTES))
 
-    def sockets(self):
+    def ways(self, by_name):
         """Two pairs, or none and no permits either."""
         made = []
         try:
+            if by_name:
+                return named_pipes(self.dir)
             for _ in range(2):
                 made.extend(socket.socketpair())
         except OSError:
@@ -84,6 +94,11 @@ class WorkerProcess:
             self.permits.close()
             raise
         return made
+
+    def close_passed(self):
+        """The worker has them, or never will."""
+        for end in self.passed:
+            end.close()
 
     def send(self, header, chunks=()):
         self.tasks.write(encode_frame(header, chunks))
@@ -110,6 +125,7 @@ class WorkerProcess:
         return target
 
     def on_results(self, data):
+        self.close_passed()
         if self.garbage:
             return
         try:
@@ -127,6 +143,7 @@ class WorkerProcess:
 
     def on_status(self, status):
         self.exited, self.status = True, status
+        self.close_passed()
         # Children that it left in its group hold the pipes; they go with it.
         signal_group(self.pid, signal.SIGKILL)
         self.loop.call_later(DRAIN_S, self.finish_exit)
@@ -141,8 +158,9 @@ class WorkerProcess:
         if self.gone:
             return
         self.gone = True
-        for source in list(self.open.values()) + [self.tasks_end]:
+        for source in list(self.open.values()) + ([self.tasks_end] if self.tasks_end else []):
             source.end()
+        self.tasks.close()
         # The listener reads which permits are left, so the pipe closes after it.
         try:
             self.events.on_exit(self.status)
