@@ -8,7 +8,7 @@ import re
 
 PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 DOUBLED = re.compile(r"\{(\{[A-Za-z_][A-Za-z0-9_]*\})\}")
-INSIDE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(\}|$)")
+INSIDE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(\}|\Z)")
 WORD_BREAK = re.compile(r"[\s;&|()<>]")
 
 
