@@ -19,7 +19,7 @@ describe("a submit's header", () => {
   it.each([
     ["no object", 7, "the request"],
     ["no specs", { specs: [], tasks: [task()] }, "specs"],
-    ["a spec with an unknown field", { specs: [{ ...spec, prio: 1 }], tasks: [task()] }, "specs.0"],
+    ["a spec with an unknown field", { specs: [{ ...spec, prio: 1 }], tasks: [task()] }, "specs.0.prio"],
     ["a spec with a bad value", { specs: [{ ...spec, retries: -1 }], tasks: [task()] }, "specs.0.retries"],
     ["a function that is no hash", { specs: [{ function: "square" }], tasks: [task()] }, "specs.0.function"],
     ["no tasks", { specs: [spec], tasks: [] }, "tasks"],
